@@ -1,0 +1,152 @@
+"""Binds the rooms to the outside: Django to a database, a data directory to its keys and its one `serve`."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import django
+from django.conf import settings as django_settings
+from django.core.management import call_command
+from django.db import connections
+
+from seawall.settings import Settings
+
+#: SQLite waits this long for another process's write transaction; those are at most 5 000 rows (DESIGN §4).
+SQLITE_BUSY_SECONDS = 20
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "seawall.record",
+    "seawall.members",
+    "seawall.matching",
+    "seawall.screening",
+    "seawall.doors.api",
+]
+
+
+class DataDirectoryBusy(RuntimeError):
+    """Another `seawall serve` holds this data directory; the message names its process."""
+
+
+def django_database(settings: Settings) -> dict[str, Any]:
+    """Django's DATABASES["default"] for these settings."""
+    if not settings.on_postgresql:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(settings.database_path),
+            "OPTIONS": {
+                "timeout": SQLITE_BUSY_SECONDS,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;",
+            },
+        }
+    url = urlsplit(settings.database_url)
+    options: dict[str, Any] = dict(parse_qsl(url.query))
+    # What we answered must survive a crash, whatever the server's default is.
+    options["options"] = f"{options.get('options', '')} -c synchronous_commit=on".strip()
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(url.path.lstrip("/")),
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+        "HOST": unquote(url.hostname or options.pop("host", "")),
+        "PORT": str(url.port or options.pop("port", "")),
+        "OPTIONS": options,
+    }
+
+
+def django_configuration(settings: Settings) -> dict[str, Any]:
+    return {
+        "DATABASES": {"default": django_database(settings)},
+        "INSTALLED_APPS": INSTALLED_APPS,
+        "ROOT_URLCONF": "seawall.doors.api.urls",
+        "TEMPLATES": [
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "APP_DIRS": True,
+                "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+            }
+        ],
+        "MIDDLEWARE": [
+            "django.middleware.security.SecurityMiddleware",
+            "django.middleware.locale.LocaleMiddleware",
+            "django.middleware.common.CommonMiddleware",
+            "django.middleware.clickjacking.XFrameOptionsMiddleware",
+        ],
+        # Nothing in this release signs with it; sessions (and a key on disk) come with the console.
+        "SECRET_KEY": os.urandom(32).hex(),
+        "ALLOWED_HOSTS": ["*"],
+        "USE_TZ": True,
+        "TIME_ZONE": "UTC",
+        "USE_I18N": True,
+        "LANGUAGE_CODE": "en",
+        "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
+        "LOGGING_CONFIG": None,
+    }
+
+
+def bind(settings: Settings) -> None:
+    """Point Django at this data directory's database. May be called again for another one (tests do)."""
+    if not django_settings.configured:
+        django_settings.configure(**django_configuration(settings))
+        django.setup()
+        return
+    connections["default"].close()
+    configured = connections.configure_settings({"default": django_database(settings)})
+    connections.settings["default"] = configured["default"]
+    # The wrapper of the other database, perhaps of another engine, is made anew at the next use.
+    del connections["default"]
+
+
+def prepare(settings: Settings) -> None:
+    """Create the data directory where it is missing, bind Django to it and bring its tables up to date."""
+    for directory in (settings.data_dir, settings.ledger_dir, settings.holds_dir, settings.state_dir):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.keys_dir.mkdir(mode=0o700, exist_ok=True)
+    settings.keys_dir.chmod(0o700)
+    bind(settings)
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def is_prepared(settings: Settings) -> bool:
+    return settings.keys_dir.is_dir()
+
+
+@contextmanager
+def serve_lock(settings: Settings) -> Iterator[None]:
+    """Hold the data directory's one lock (DESIGN §4).
+
+    Raises:
+        DataDirectoryBusy: another process holds it; the message names its process id.
+    """
+    with try_lock(settings.data_dir) as holder:
+        if holder is not None:
+            raise DataDirectoryBusy(
+                f"{settings.data_dir} is already served by process {holder}. "
+                "Stop that one first, or give this one another --data-dir."
+            )
+        yield
+
+
+@contextmanager
+def try_lock(data_dir: Path) -> Iterator[str | None]:
+    """Yields None when the lock is now ours, else the id of the process that holds it.
+
+    The lock is the kernel's (flock), so that a killed process never leaves it behind.
+    """
+    descriptor = os.open(data_dir / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            return
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield None
+    finally:
+        os.close(descriptor)

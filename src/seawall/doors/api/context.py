@@ -1,0 +1,31 @@
+"""What `web` hands to this door with each request, since doors do not know each other."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from seawall.doors.api.answers import ScreeningNow
+from seawall.members.keys import KeyRecord
+
+#: Where it stands in the ASGI scope.
+SCOPE_KEY = "seawall.api"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiContext:
+    """`refuse` makes the problem of a code and a detail; `read` gives a screening by its id, or None."""
+
+    keys: Callable[[], Mapping[str, KeyRecord]]
+    refuse: Callable[[str, str], HttpResponse]
+    read: Callable[[str], ScreeningNow | None]
+    document: Mapping[str, Any]
+
+
+def context_of(request: HttpRequest) -> ApiContext:
+    """The context of this request. Every request comes through `web`, so it is always there."""
+    scope: Mapping[str, Any] = vars(request)["scope"]
+    context = scope[SCOPE_KEY]
+    assert isinstance(context, ApiContext)  # noqa: S101 - put there by our own code
+    return context

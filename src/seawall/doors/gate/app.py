@@ -1,0 +1,332 @@
+"""The gate as an ASGI application: authenticate → read → screen → make durable → answer."""
+
+import asyncio
+import logging
+import re
+import secrets
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from seawall.doors.gate import lookup, screen
+from seawall.doors.gate.body import ClientGone, Lease, Memory, Receive, content_type, read_json, read_multipart
+from seawall.doors.gate.forms import (
+    Alive,
+    BatchAnswer,
+    Failed,
+    HashForm,
+    LookupAnswer,
+    RawLookup,
+    Readiness,
+    ScreenForm,
+)
+from seawall.doors.gate.problems import Answer, Refused, key_refused, problem_answer
+from seawall.doors.gate.reading import decode, read_parts
+from seawall.doors.gate.state import Present, StateHolder
+from seawall.members.keys import KeyRecord, KeyRefused, authenticate
+from seawall.members.scopes import Scope
+from seawall.record.clock import Clock
+from seawall.screening.recording import Recorded, Recorder, Recording
+from seawall.settings import Settings
+from seawall.signals.jail import Boundary, JailClosed
+from seawall.signals.model import Kind, Part
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Result = TypeVar("Result")
+
+#: Below this many comparisons (signals asked, times signals listed) a search takes less than a millisecond, and handing
+#: it to a thread would cost more than it saves.
+INLINE_COMPARISONS = 200_000
+#: A text this short is normalised in microseconds.
+INLINE_TEXT = 2_000
+#: Threads for searching and hashing without a decoder; the kernel and the hash functions let others run meanwhile.
+SEARCH_THREADS = 4
+
+_IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+
+NO_STORE = (b"cache-control", b"no-store")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exchange:
+    """One request on its way: its headers, its body still to come, and the state it is answered by."""
+
+    headers: Mapping[bytes, bytes]
+    repeated: frozenset[bytes]
+    receive: Receive
+    lease: Lease
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    method: str
+    answer: Callable[[Exchange], Awaitable[Answer]]
+
+
+class Gate:
+    """The screening API. `ledger_problem` says why nothing can be recorded at the moment; empty when all is well."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        holder: StateHolder,
+        recorder: Recorder,
+        jail: Boundary,
+        clock: Clock,
+        openapi: bytes,
+        decoders: int = 1,
+        ledger_problem: Callable[[], str] = str,
+    ) -> None:
+        self._settings = settings
+        self._holder = holder
+        self._recorder = recorder
+        self._jail = jail
+        self._clock = clock
+        self._openapi = openapi
+        self._ledger_problem = ledger_problem
+        self._memory = Memory()
+        self._waiting = 0
+        self._decoding = ThreadPoolExecutor(max_workers=decoders, thread_name_prefix="seawall-decode")
+        self._searching = ThreadPoolExecutor(max_workers=SEARCH_THREADS, thread_name_prefix="seawall-search")
+        self.routes = {
+            "/v1/screen": Route(method="POST", answer=self._screen),
+            "/v1/screen/batch": Route(method="POST", answer=self._screen_batch),
+            "/v1/lookup": Route(method="POST", answer=self._lookup),
+            "/v1/hash": Route(method="POST", answer=self._hash),
+            "/livez": Route(method="GET", answer=self._livez),
+            "/readyz": Route(method="GET", answer=self._readyz),
+            "/openapi.json": Route(method="GET", answer=self._openapi_json),
+        }
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answers one HTTP request; the client going away is the only way to get no answer."""
+        try:
+            answer = await self._answer(scope, receive)
+        except ClientGone:
+            return
+        await send_answer(answer, send, head=scope["method"] == "HEAD")
+
+    def close(self) -> None:
+        """Ends the threads; requests still running are finished first."""
+        self._decoding.shutdown(wait=True)
+        self._searching.shutdown(wait=True)
+
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> Answer:
+        with Lease(self._memory) as lease:
+            try:
+                route = self._route(scope)
+                if isinstance(route, Answer):
+                    return route
+                return await route.answer(_exchange(scope, receive, lease))
+            except Refused as refused:
+                return problem_answer(refused)
+            except JailClosed:
+                return problem_answer(Refused("not_ready", "This server is stopping."))
+            except ClientGone:
+                raise
+            except Exception as error:  # noqa: BLE001 - nothing about the inside may leave
+                return problem_answer(_unexpected(error, scope))
+
+    def _route(self, scope: Mapping[str, Any]) -> Route | Answer:
+        route = self.routes.get(scope["path"])
+        if route is None:
+            raise Refused("not_found", "There is nothing at this address.")
+        method = scope["method"]
+        allowed = "GET, HEAD, OPTIONS" if route.method == "GET" else "POST, OPTIONS"
+        allow = (b"allow", allowed.encode())
+        if method == "OPTIONS":
+            return Answer(status=204, body=b"", headers=(allow,))
+        if method != route.method and not (method == "HEAD" and route.method == "GET"):
+            raise Refused("method_not_allowed", f"This address takes {allowed}.", headers=[allow])
+        return route
+
+    async def _screen(self, exchange: Exchange) -> Answer:
+        present, key = self._enter(exchange, Scope.SCREEN)
+        idempotency_key = _idempotency_key(exchange)
+        body, files = await self._read(exchange)
+        form = decode(body, ScreenForm)
+        loaded = present.loaded
+        request = screen.read_request(form, files, key, loaded.state.policy, idempotency_key)
+        recording = await self._run(
+            request.parts, present, lambda: screen.screen(request, loaded, self._jail, self._clock)
+        )
+        recorded = await screen.record(self._recorder, recording)
+        headers = ((b"idempotency-replayed", b"true"),) if recorded.replayed else ()
+        return Answer(status=200, body=screen.encode(recorded.verdict), headers=headers)
+
+    async def _screen_batch(self, exchange: Exchange) -> Answer:
+        present, key = self._enter(exchange, Scope.SCREEN)
+        idempotency_key = _idempotency_key(exchange)
+        body = await self._read_json(exchange)
+        loaded = present.loaded
+
+        def judge() -> list[Recording | Refused]:
+            requests = screen.read_batch(body, key, loaded.state.policy, idempotency_key)
+            return [
+                one if isinstance(one, Refused) else screen.screen(one, loaded, self._jail, self._clock)
+                for one in requests
+            ]
+
+        judged = await self._in_thread(self._searching, judge)
+        recorded = iter(await screen.record_all(self._recorder, [one for one in judged if isinstance(one, Recording)]))
+        results = [one if isinstance(one, Refused) else next(recorded) for one in judged]
+        replayed = all(isinstance(one, Recorded) and one.replayed for one in results)
+        return Answer(
+            status=200,
+            body=msgspec.json.encode(BatchAnswer(results=[_in_batch(one) for one in results])),
+            headers=((b"idempotency-replayed", b"true"),) if replayed else (),
+        )
+
+    async def _lookup(self, exchange: Exchange) -> Answer:
+        present, _ = self._enter(exchange, Scope.LOOKUP)
+        form = decode(await self._read_json(exchange), RawLookup)
+        now = self._clock()
+
+        def find() -> bytes:
+            signals = lookup.read_signals(form)
+            results = lookup.look_up(signals, form.max_distance, present.loaded, now)
+            return msgspec.json.encode(LookupAnswer(results=list(results)))
+
+        if len(form.signals) * present.signals <= INLINE_COMPARISONS:
+            return Answer(status=200, body=find())
+        return Answer(status=200, body=await self._in_thread(self._searching, find))
+
+    async def _hash(self, exchange: Exchange) -> Answer:
+        present, _ = self._enter(exchange, Scope.HASH)
+        body, files = await self._read(exchange)
+        parts = read_parts(decode(body, HashForm).parts, files)
+        found = await self._run(parts, present, lambda: lookup.hash_parts(parts, self._jail))
+        return Answer(status=200, body=msgspec.json.encode(found))
+
+    async def _livez(self, _: Exchange) -> Answer:
+        return Answer(status=200, body=msgspec.json.encode(Alive()))
+
+    async def _readyz(self, _: Exchange) -> Answer:
+        readiness = self._readiness()
+        return Answer(status=200 if readiness.ready else 503, body=msgspec.json.encode(readiness))
+
+    async def _openapi_json(self, _: Exchange) -> Answer:
+        return Answer(status=200, body=self._openapi)
+
+    def _readiness(self) -> Readiness:
+        """An unusable newer state is a warning: the older one still protects, and no answer would protect nobody."""
+        present, ledger = self._holder.present, self._ledger_problem()
+        problems = [] if present else [self._holder.problem]
+        problems += [ledger] if ledger else []
+        state = present.loaded.state if present else None
+        return Readiness(
+            ready=not problems,
+            problems=tuple(problems),
+            warnings=(self._holder.problem,) if present and self._holder.problem else (),
+            state=state.number if state else None,
+            state_made_at=state.made_at if state else None,
+            state_age_seconds=round((self._clock() - state.made_at).total_seconds(), 1) if state else None,
+            signals=present.signals if present else None,
+        )
+
+    def _enter(self, exchange: Exchange, scope: Scope) -> tuple[Present, KeyRecord]:
+        """The state to answer by, and the caller's key. Before anything of the body is read."""
+        present = self._holder.present
+        if present is None:
+            raise Refused("not_ready", f"This server cannot screen yet: {self._holder.problem}.")
+        keys = present.loaded.state.keys
+        try:
+            return present, authenticate(bearer(exchange.headers), keys, self._clock(), scope)
+        except KeyRefused as refusal:
+            raise key_refused(refusal) from refusal
+
+    async def _read(self, exchange: Exchange) -> tuple[bytes, dict[str, bytes]]:
+        """The JSON of the request, and its files. With a full queue nothing is read at all."""
+        if self._waiting >= self._settings.queue_limit:
+            raise self._busy()
+        kind, _ = content_type(exchange.headers)
+        if kind != "multipart/form-data":
+            return await self._read_json(exchange), {}
+        most = self._settings.max_body_bytes
+        return await read_multipart(exchange.receive, exchange.headers, most=most, lease=exchange.lease)
+
+    async def _read_json(self, exchange: Exchange) -> bytes:
+        kind, _ = content_type(exchange.headers)
+        if kind != "application/json":
+            said = f"The content type {kind[:80]!r} is not taken here." if kind else "The request has no Content-Type."
+            raise Refused("unsupported_media_type", said)
+        most = self._settings.max_body_bytes
+        return await read_json(exchange.receive, exchange.headers, most=most, lease=exchange.lease)
+
+    async def _run(self, parts: tuple[Part, ...], present: Present, work: Callable[[], Result]) -> Result:
+        """Do the work where it delays nobody: at once when tiny, else in a thread, beside a decoder if it needs one."""
+        if _is_tiny(parts, present):
+            return work()
+        decodes = any(part.kind is Kind.IMAGE and part.data is not None for part in parts)
+        return await self._in_thread(self._decoding if decodes else self._searching, work)
+
+    async def _in_thread(self, threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        if self._waiting >= self._settings.queue_limit:
+            raise self._busy()
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
+        finally:
+            self._waiting -= 1
+
+    def _busy(self) -> Refused:
+        return Refused("busy", f"{self._settings.queue_limit} requests are waiting already, which is the limit.")
+
+
+def bearer(headers: Mapping[bytes, bytes]) -> str | None:
+    """The text after `Authorization: Bearer`; None when there is no such header."""
+    scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+async def send_answer(answer: Answer, send: Send, *, head: bool = False) -> None:
+    headers = [(b"content-length", str(len(answer.body)).encode()), NO_STORE, *answer.headers]
+    if answer.body:
+        headers.append((b"content-type", answer.content_type))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else answer.body})
+
+
+def _exchange(scope: Mapping[str, Any], receive: Receive, lease: Lease) -> Exchange:
+    headers: dict[bytes, bytes] = {}
+    repeated = set()
+    for name, value in scope["headers"]:
+        lowered = bytes(name).lower()
+        if lowered in headers:
+            repeated.add(lowered)
+        headers[lowered] = bytes(value)
+    return Exchange(headers=headers, repeated=frozenset(repeated), receive=receive, lease=lease)
+
+
+def _idempotency_key(exchange: Exchange) -> str | None:
+    value = exchange.headers.get(b"idempotency-key")
+    if value is None:
+        return None
+    if b"idempotency-key" in exchange.repeated or not _IDEMPOTENCY_KEY.fullmatch(value):
+        raise Refused("bad_idempotency_key", "The Idempotency-Key header cannot be used.")
+    return value.decode("ascii")
+
+
+def _is_tiny(parts: tuple[Part, ...], present: Present) -> bool:
+    if any(part.data is not None or (part.text is not None and len(part.text) > INLINE_TEXT) for part in parts):
+        return False
+    return sum(len(part.signals or ()) for part in parts) * present.signals <= INLINE_COMPARISONS
+
+
+def _in_batch(one: Recorded | Refused) -> Any:
+    return Failed(error=one.problem()) if isinstance(one, Refused) else one.verdict
+
+
+def _unexpected(error: Exception, scope: Mapping[str, Any]) -> Refused:
+    """Logs where it happened, never what with: an exception's text may quote somebody's content."""
+    error_id = secrets.token_hex(8)
+    places = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("error %s: %s at %s %s\n%s", error_id, type(error).__name__, scope["method"], scope["path"], places)
+    return Refused("internal_error", "This is a fault of the server, not of your request.", error_id=error_id)

@@ -1,0 +1,152 @@
+"""What the process does beside answering: small jobs in threads of their own, each in its rhythm."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from django.db import close_old_connections, connections
+
+from seawall.matching.imports import sweep_imports
+from seawall.record.clock import Clock
+from seawall.record.sequencer import sequence
+from seawall.record.signing import SigningKey
+from seawall.screening import holds
+from seawall.screening.ledger import Ledger, LedgerRecorder
+from seawall.screening.ledger.batches import append_batches
+from seawall.screening.ledger.retention import drop_expired
+from seawall.screening.publish import Publisher
+
+logger = logging.getLogger(__name__)
+
+#: A change of banks, policies, surfaces or keys takes effect within a second (DESIGN §4).
+PUBLISH_SECONDS = 0.1
+#: Batches and events are in the log within a second.
+LOG_SECONDS = 1.0
+#: Holds expire, and days are dropped, within a minute of their time.
+KEEP_SECONDS = 60.0
+#: How soon a ledger that can be written again is noticed.
+WATCH_SECONDS = 1.0
+
+#: What the recorder says of itself when its thread has ended; then a writable disk is no comfort.
+STOPPED = "the recorder has stopped"
+
+#: Enough to fail on a full disk like a commit would.
+PROBE_BYTES = 64 * 1024
+
+
+class Repeated:
+    """Runs a job again and again in a thread until stopped. A failing pass is logged and does not end the job."""
+
+    def __init__(self, name: str, job: Callable[[], object], *, every: float) -> None:
+        self._name = name
+        self._job = job
+        self._every = every
+        self._stop = threading.Event()
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name=f"seawall-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Waits for the pass that runs."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(self._every):
+                self._pass()
+        finally:
+            connections.close_all()
+
+    def _pass(self) -> None:
+        try:
+            self._job()
+        except Exception:
+            # Said once, not ten times a second; its end is said too.
+            if not self._failing:
+                logger.exception("%s failed and will be tried again", self._name)
+            self._failing = True
+            close_old_connections()
+        else:
+            if self._failing:
+                logger.info("%s works again", self._name)
+            self._failing = False
+
+
+class Background:
+    """All jobs together, as a context: started inside, stopped at its end."""
+
+    def __init__(self, jobs: Iterable[Repeated]) -> None:
+        self._jobs = tuple(jobs)
+
+    def __enter__(self) -> Self:
+        for job in self._jobs:
+            job.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for job in self._jobs:
+            job.stop()
+
+
+class LedgerWatch:
+    """Whether verdicts can be recorded. After a failed commit it asks the disk or database itself: without requests
+    (a balancer sends none to a server that is not ready) no commit would ever show that all is well again.
+    """
+
+    def __init__(self, ledger: Ledger, recorder: LedgerRecorder) -> None:
+        self._ledger = ledger
+        self._recorder = recorder
+        self._reason = ""
+
+    def problem(self) -> str:
+        """Why no verdict can be recorded; empty when all is well."""
+        found = self._recorder.problem
+        return found if found == STOPPED else self._reason if found else ""
+
+    def look(self) -> None:
+        """Ask the disk or database, if the last commit failed."""
+        if self._recorder.alive:
+            self._reason = ""
+            return
+        try:
+            with self._ledger.opened() as storage:
+                storage.partitions()
+            probe = self._ledger.settings.ledger_dir / ".probe"
+            try:
+                probe.write_bytes(b"\0" * PROBE_BYTES)
+            finally:
+                probe.unlink(missing_ok=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what the operator must know
+            self._reason = f"the screening ledger cannot be written: {error}; check free space, rights and database"
+        else:
+            self._reason = ""
+
+
+def keep_log(ledger: Ledger, signing_key: SigningKey, clock: Clock) -> None:
+    """Batches become events, events become leaves."""
+    append_batches(ledger, now=clock())
+    sequence(clock(), signing_key)
+
+
+def keep_house(ledger: Ledger, clock: Clock) -> None:
+    """Holds whose time is over are settled, days that were kept long enough are dropped, remains are swept."""
+    holds.expire_due(ledger, now=clock())
+    drop_expired(ledger, now=clock())
+    holds.sweep(ledger, now=clock())
+    sweep_imports(clock())
+
+
+def jobs(
+    *, ledger: Ledger, publisher: Publisher, signing_key: SigningKey, watch: LedgerWatch, clock: Clock
+) -> list[Repeated]:
+    return [
+        Repeated("publishing", lambda: publisher.publish_if_changed(clock()), every=PUBLISH_SECONDS),
+        Repeated("keeping the log", lambda: keep_log(ledger, signing_key, clock), every=LOG_SECONDS),
+        Repeated("housekeeping", lambda: keep_house(ledger, clock), every=KEEP_SECONDS),
+        Repeated("watching the ledger", watch.look, every=WATCH_SECONDS),
+    ]

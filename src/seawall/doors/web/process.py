@@ -1,0 +1,138 @@
+"""The whole process: lock, tables, publication, recorder, decoders, jobs, server; and all of it down again in order."""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from types import FrameType
+
+import uvicorn
+
+from seawall.app import prepare, serve_lock
+from seawall.doors.web.application import build_application
+from seawall.doors.web.background import Background, LedgerWatch, jobs, keep_house, keep_log
+from seawall.doors.web.logs import log_to_stdout
+from seawall.matching.testcard import ensure_test_card
+from seawall.members.people import ensure_owner
+from seawall.record.clock import Clock, system_clock
+from seawall.record.signing import load_or_create_signing_key
+from seawall.screening.ledger import Ledger, LedgerRecorder
+from seawall.screening.policies import ensure_built_in
+from seawall.screening.publish import Publisher, bank_rules
+from seawall.settings import Settings
+from seawall.signals.extract import open_jail
+
+logger = logging.getLogger(__name__)
+
+#: Requests that are running when the server is told to stop have this long, in seconds.
+LAST_ANSWERS_SECONDS = 20
+
+#: A platform's connection pool is reused for longer than uvicorn's 5 seconds.
+KEEP_ALIVE_SECONDS = 75
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+def serve(settings: Settings, *, clock: Clock = system_clock) -> None:
+    """Run everything until SIGTERM or SIGINT.
+
+    Raises:
+        DataDirectoryBusy: another process serves this data directory.
+    """
+    log_to_stdout(settings.log_format)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with serve_lock(settings):
+        prepare(settings)
+        ensure_built_ins(clock)
+        run(settings, clock)
+    logger.info("stopped; everything that was answered is in the ledger")
+
+
+def ensure_built_ins(clock: Clock) -> None:
+    """What every data directory has: an owner, the test card and a policy."""
+    owner = ensure_owner(clock())
+    ensure_test_card(clock())
+    ensure_built_in(banks=bank_rules(), by=owner.id, now=clock())
+
+
+def run(settings: Settings, clock: Clock) -> None:
+    """Start each part when what it needs is there; they end in the opposite order."""
+    decoders = settings.decoders or os.cpu_count() or 1
+    ledger = Ledger(settings)
+    signing_key = load_or_create_signing_key(settings.keys_dir, clock())
+    publisher = Publisher(settings.state_dir)
+    keep_house(ledger, clock)
+    publisher.publish_if_changed(clock())
+    with ExitStack() as open_parts:
+        # Last of all, when the recorder is closed: what it flushed goes into the log too.
+        open_parts.callback(keep_log, ledger, signing_key, clock)
+        recorder = open_parts.enter_context(LedgerRecorder(ledger, clock=clock))
+        jail = open_parts.enter_context(
+            open_jail(workers=decoders, deadline=settings.decoder_deadline, memory=settings.decoder_memory_bytes)
+        )
+        watch = LedgerWatch(ledger, recorder)
+        application = build_application(
+            settings,
+            recorder,
+            jail,
+            ledger=ledger,
+            clock=clock,
+            decoders=decoders,
+            ledger_problem=watch.problem,
+        )
+        todo = jobs(ledger=ledger, publisher=publisher, signing_key=signing_key, watch=watch, clock=clock)
+        open_parts.enter_context(Background(todo))
+        with outliving_signals():
+            Server(configuration(settings, application)).run()
+
+
+def configuration(settings: Settings, application: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,  # type: ignore[arg-type]
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        # Addresses of people are personal data; what happened to their uploads stands in the ledger.
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+    )
+
+
+class Server(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            where = next(one.getsockname() for server in self.servers for one in server.sockets)
+            logger.info("Seawall %s serves http://%s:%d", version("seawall"), _host(where[0]), where[1])
+            logger.info("the screening API is described at /docs; `seawall key create NAME` makes a key for it")
+
+
+@contextmanager
+def outliving_signals() -> Iterator[None]:
+    """Uvicorn repeats the signal that ended it; without a handler that would end us before all is flushed."""
+
+    def note(number: int, _: FrameType | None) -> None:
+        logger.info("stopping after %s", signal.Signals(number).name)
+
+    before = {one: signal.signal(one, note) for one in ENDING}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

@@ -1,0 +1,24 @@
+"""A number per part of the tables that grows with every committed change: how copies notice that they are stale."""
+
+from django.db import connection, transaction
+
+from seawall.record.models import Generation
+
+
+def bump(name: str) -> int:
+    """Count one change, in the caller's transaction, and return the new number.
+
+    The row stays locked until that transaction ends, so numbers become visible in the order they were given: a reader
+    that has seen 7 will never later meet a 6.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("bump() counts a change of the caller's transaction; open one")
+    Generation.objects.get_or_create(name=name)
+    row = Generation.objects.select_for_update().get(name=name)
+    row.value += 1
+    row.save(update_fields=["value"])
+    return row.value
+
+
+def generations() -> dict[str, int]:
+    return dict(Generation.objects.values_list("name", "value"))

@@ -1,0 +1,171 @@
+"""The ledger's keys: one for each day and family, two for each period of 30 days. Files, so that they can be destroyed.
+
+A key is durable before it is first used, and once destroyed it never comes back under the same name.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from seawall.screening.ledger.model import KeyDestroyed, LedgerDamaged, Partition
+
+KEY_BYTES = 32
+#: Keyed hashes and pseudonyms of different periods cannot be compared with one another (DESIGN §5).
+PERIOD_DAYS = 30
+#: Nobody takes longer than this to make a key.
+UNFINISHED_AFTER = timedelta(hours=1)
+#: Keys of today, yesterday and their periods; more are only read again from their files.
+CACHED_KEYS = 16
+
+_PERIOD_FILE = re.compile(r"period-(\d+)\.(hash|pseudonym)\.key")
+
+
+class PeriodUse(StrEnum):
+    HASH = "hash"
+    PSEUDONYM = "pseudonym"
+
+
+def period_of(day: date) -> int:
+    """The running number of the 30-day period a day belongs to, the same on every machine."""
+    return day.toordinal() // PERIOD_DAYS
+
+
+class KeyRing:
+    """The keys in `directory`, made when first needed. Several processes may use one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._cache: dict[str, bytes] = {}
+
+    def partition_key(self, partition: Partition, *, create: bool) -> bytes:
+        """The partition's AES-256 key.
+
+        Raises:
+            KeyDestroyed: the key was destroyed.
+            LedgerDamaged: there is none and `create` is false, or its file is broken.
+        """
+        if (self._directory / f"{partition}.dropped").exists():
+            self._cache.pop(f"{partition}.key", None)
+            raise KeyDestroyed(f"{partition} was dropped. {KeyDestroyed.__doc__}")
+        return self._key(f"{partition}.key", create=create)
+
+    def period_key(self, day: date, use: PeriodUse, *, create: bool) -> bytes:
+        """The HMAC key of the period `day` is in; LedgerDamaged as above."""
+        return self._key(f"period-{period_of(day)}.{use}.key", create=create)
+
+    def destroy(self, partition: Partition) -> None:
+        """Make everything written under the partition's key unreadable, for good."""
+        self._cache.clear()
+        self._make_directory()
+        marker = os.open(self._directory / f"{partition}.dropped", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.close(marker)
+        sync_directory(self._directory)
+        destroy_file(self._directory / f"{partition}.key")
+
+    def destroy_old_periods(self, present: Iterable[Partition], today: date) -> list[int]:
+        """Destroy the keys of past periods that no present partition needs, and return their numbers."""
+        needed = {period_of(partition.day) for partition in present}
+        gone = set()
+        for path in sorted(self._directory.glob("period-*.key")):
+            found = _PERIOD_FILE.fullmatch(path.name)
+            if found and int(found[1]) < period_of(today) and int(found[1]) not in needed:
+                destroy_file(path)
+                gone.add(int(found[1]))
+        if gone:
+            self._cache.clear()
+        return sorted(gone)
+
+    def sweep(self, *, now: datetime) -> None:
+        """Remove what a process that was killed while it made a key has left behind."""
+        for path in self._directory.glob(".*.key.*"):
+            if path.stat().st_mtime < (now - UNFINISHED_AFTER).timestamp():
+                destroy_file(path)
+
+    def _key(self, name: str, *, create: bool) -> bytes:
+        key = self._cache.get(name)
+        if key is None:
+            key = self._read(name) or (self._create(name) if create else None)
+            if key is None:
+                raise LedgerDamaged(f"the key {name} is missing: restore the directory keys/ledger from a backup")
+            if len(self._cache) >= CACHED_KEYS:
+                self._cache.clear()
+            self._cache[name] = key
+        return key
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            key = (self._directory / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        if len(key) != KEY_BYTES:
+            raise LedgerDamaged(f"the key {name} has {len(key)} bytes, not {KEY_BYTES}: restore it from a backup")
+        return key
+
+    def _create(self, name: str) -> bytes:
+        self._make_directory()
+        try:
+            write_durably(self._directory / name, secrets.token_bytes(KEY_BYTES))
+        except FileExistsError:
+            # Another process was faster: its key is the one.
+            sync_directory(self._directory)
+        key = self._read(name)
+        if key is None:
+            raise LedgerDamaged(f"the key {name} vanished while it was made: does something clean keys/ledger?")
+        return key
+
+    def _make_directory(self) -> None:
+        if not self._directory.is_dir():
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory.chmod(0o700)
+            sync_directory(self._directory.parent)
+
+
+def write_durably(path: Path, *chunks: bytes) -> None:
+    """Write a new file, readable by its owner alone, that is whole or absent after any crash.
+
+    Raises:
+        FileExistsError: it is there already, and stays as it is.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            for chunk in chunks:
+                out.write(chunk)
+            out.flush()
+            os.fsync(out.fileno())
+        # A link, unlike a rename, never replaces a key that another process has made meanwhile.
+        os.link(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def destroy_file(path: Path) -> None:
+    """Overwrite and remove. Overwriting is a best effort: some disks and file systems keep old blocks all the same."""
+    try:
+        with path.open("r+b") as file:
+            size = path.stat().st_size
+            file.write(secrets.token_bytes(min(size, 1 << 16)))
+            file.flush()
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        return
+    except OSError:
+        # A full or worn disk must not keep us from removing the name.
+        pass
+    path.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names that were added to or removed from the directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

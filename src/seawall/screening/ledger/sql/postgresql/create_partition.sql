@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS {partition} PARTITION OF {parent} FOR VALUES IN ({day})

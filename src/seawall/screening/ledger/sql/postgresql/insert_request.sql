@@ -1,0 +1,1 @@
+INSERT INTO {requests} (day, position, key, digest) VALUES (%s, %s, %s, %s)

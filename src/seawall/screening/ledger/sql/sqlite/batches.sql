@@ -1,0 +1,1 @@
+SELECT number, committed_at, rows, digest FROM batch WHERE number > ? ORDER BY number LIMIT ?;

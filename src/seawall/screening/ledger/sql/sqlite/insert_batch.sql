@@ -1,0 +1,1 @@
+INSERT INTO batch (number, committed_at, rows, last_position, digest) VALUES (?, ?, ?, ?, ?);

@@ -1,0 +1,1 @@
+INSERT INTO request (position, key, digest) VALUES (?, ?, ?);

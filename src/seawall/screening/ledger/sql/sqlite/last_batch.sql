@@ -1,0 +1,1 @@
+SELECT number, last_position FROM batch ORDER BY number DESC LIMIT 1;

@@ -1,0 +1,153 @@
+"""Every setting Seawall has, in one typed object: flags > `SEAWALL_*` > `seawall.toml` in the data directory."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+DEFAULT_DATA_DIRECTORY = "seawall-data"
+
+#: Environment variables that steer how the package is built, not how it runs.
+BUILD_VARIABLES = frozenset({"SEAWALL_REQUIRE_EXT", "SEAWALL_NO_EXT"})
+
+#: Every environment variable of ours begins so.
+PREFIX = "SEAWALL_"
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or has the wrong form; the message names it and where it came from."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator may set. Each field is a flag, `SEAWALL_<FIELD>` and a key of `seawall.toml`.
+
+    Sizes are bytes, times are seconds unless the name says otherwise.
+    """
+
+    #: Where everything is kept: database, ledger, keys, held uploads.
+    data_dir: Path = Path(DEFAULT_DATA_DIRECTORY)
+    #: `postgresql://user@host/database`; empty = SQLite inside the data directory.
+    database_url: str = ""
+    #: The address to listen on. Put a reverse proxy with TLS in front before you open it to others.
+    host: str = "127.0.0.1"
+    #: The port to listen on.
+    port: int = 8080
+    #: The address people reach this Seawall at, used in links; empty = http://host:port.
+    public_url: str = ""
+    #: Largest request body. A video-sized limit belongs to the work that screens video.
+    max_body_bytes: int = 64 * 1024 * 1024
+    #: Decoder processes; 0 = one a core.
+    decoders: int = 0
+    #: A picture that takes longer than this to open is not screened but `degraded`.
+    decoder_deadline: float = 10.0
+    #: Address space of one decoder process.
+    decoder_memory_bytes: int = 2 * 1024**3
+    #: Pictures with more pixels are not opened: 80 million is above any phone's camera, and 240 MB as RGB.
+    max_pixels: int = 80_000_000
+    #: Screenings without a match stay this long, in days.
+    keep_unmatched_days: int = 30
+    #: Screenings with a match or a hold stay this long, in days, and never shorter than hold or appeal window.
+    keep_matched_days: int = 180
+    #: Requests that may wait for a decoder at once; more are answered 429.
+    queue_limit: int = 256
+    #: `text` or `json`.
+    log_format: str = "text"
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.data_dir / "keys"
+
+    @property
+    def ledger_dir(self) -> Path:
+        return self.data_dir / "ledger"
+
+    @property
+    def holds_dir(self) -> Path:
+        return self.data_dir / "holds"
+
+    @property
+    def state_dir(self) -> Path:
+        return self.data_dir / "state"
+
+    @property
+    def database_path(self) -> Path:
+        return self.data_dir / "seawall.sqlite3"
+
+    @property
+    def base_url(self) -> str:
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def on_postgresql(self) -> bool:
+        return bool(self.database_url)
+
+
+def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """The settings in force. Flags that are None were not given.
+
+    Raises:
+        SettingsError: an unknown or malformed setting, with its name, its source and what is expected.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    from_environment = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and name not in BUILD_VARIABLES
+    }
+    data_dir = Path(given.get("data_dir") or from_environment.get("data_dir") or DEFAULT_DATA_DIRECTORY)
+    values: dict[str, Any] = _read_toml(data_dir / "seawall.toml")
+    for source, layer in (("the environment (SEAWALL_…)", from_environment), ("the command line", given)):
+        unknown = sorted(set(layer) - set(Settings.__struct_fields__))
+        if unknown:
+            raise SettingsError(f"{source} has no setting called {unknown[0]!r}; see docs/reference/settings.md")
+        values.update(layer)
+    values["data_dir"] = str(data_dir)
+    try:
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_as_path)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"a setting has the wrong form: {error}; see docs/reference/settings.md") from error
+    return _checked(settings)
+
+
+def _as_path(kind: type, value: object) -> object:
+    if kind is Path:
+        return Path(str(value))
+    raise NotImplementedError(kind)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    unknown = sorted(set(values) - (set(Settings.__struct_fields__) - {"data_dir"}))
+    if unknown:
+        raise SettingsError(f"{path} has no setting called {unknown[0]!r}; see docs/reference/settings.md")
+    return values
+
+
+def _checked(settings: Settings) -> Settings:
+    if settings.database_url and urlsplit(settings.database_url).scheme not in {"postgresql", "postgres"}:
+        raise SettingsError("SEAWALL_DATABASE_URL must start with postgresql://; leave it out for SQLite")
+    if not 0 <= settings.port <= 65535:
+        raise SettingsError(f"port {settings.port} is outside 0..65535")
+    if settings.log_format not in {"text", "json"}:
+        raise SettingsError(f"log_format {settings.log_format!r} is neither text nor json")
+    for name in ("max_body_bytes", "max_pixels", "keep_unmatched_days", "keep_matched_days", "queue_limit"):
+        if getattr(settings, name) < 1:
+            raise SettingsError(f"{name} must be at least 1")
+    return settings
+
+
+def without_password(database_url: str) -> str:
+    """The URL as it may be shown in logs and by `doctor`."""
+    parts = urlsplit(database_url)
+    if parts.password is None:
+        return database_url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))

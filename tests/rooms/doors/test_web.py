@@ -1,0 +1,334 @@
+"""Everything on one address: the gate and Django behind it, on a real data directory with the real ledger."""
+
+import asyncio
+import itertools
+import json
+import logging
+from collections.abc import Iterator, MutableMapping
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+import pytest
+
+from seawall.doors.gate import PROBLEMS
+from seawall.doors.web.application import SECURITY_HEADERS, Application, build_application
+from seawall.doors.web.background import STOPPED, LedgerWatch, Repeated, keep_log
+from seawall.doors.web.logs import JsonLines, TextLines
+from seawall.doors.web.process import ensure_built_ins
+from seawall.matching.testcard import TEXT
+from seawall.members.issue import issue_key
+from seawall.record.clock import system_clock
+from seawall.record.signing import load_or_create_signing_key
+from seawall.screening import holds
+from seawall.screening.holds import HoldOutcome
+from seawall.screening.ledger import Ledger, LedgerRecorder
+from seawall.screening.policies import save_surface
+from seawall.screening.publish import Publisher
+from seawall.settings import Settings
+from seawall.signals.extract import IMAGE_FUNCTION
+from seawall.signals.jail import InProcess
+from tests.rooms.doors.scene import problem, surface
+
+OWNER = "per_test"
+
+
+class Site:
+    """A whole server in process, with keys by who holds them."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, app: Application, publisher: Publisher) -> None:
+        self.settings = settings
+        self.ledger = ledger
+        self.app = app
+        self.publisher = publisher
+        self.tokens: dict[str, str] = {}
+
+    def add_key(self, who: str, *scopes: str, **more: Any) -> None:
+        _, self.tokens[who] = issue_key(name=who, scopes=scopes, by=OWNER, now=system_clock(), **more)
+
+    def publish(self) -> None:
+        assert self.publisher.publish_if_changed(system_clock())
+        self.app._holder.refresh()
+
+    def call(self, method: str, path: str, *, who: str | None = None, **more: Any) -> httpx.Response:
+        headers = {**more.pop("headers", {}), **({"authorization": f"Bearer {self.tokens[who]}"} if who else {})}
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://seawall.test") as client:
+                return await client.request(method, path, headers=headers, **more)
+
+        return asyncio.run(ask())
+
+    def screen(self, text: str, **more: Any) -> dict[str, Any]:
+        form = {"surface": "posts", "parts": [{"kind": "text", "text": text}], **more}
+        response = self.call("POST", "/v1/screen", who="platform", json=form)
+        assert response.status_code == 200, response.text
+        verdict: dict[str, Any] = response.json()
+        return verdict
+
+
+def site_of(settings: Settings) -> Iterator[Site]:
+    ensure_built_ins(system_clock)
+    for name in ("posts", "groups"):
+        save_surface(surface(name), by=OWNER, now=system_clock())
+    ledger = Ledger(settings)
+    with LedgerRecorder(ledger) as recorder, InProcess(functions=(IMAGE_FUNCTION,)) as jail:
+        app = build_application(settings, recorder, jail, ledger=ledger)
+        site = Site(settings, ledger, app, Publisher(settings.state_dir))
+        site.add_key("platform", "screen", "read")
+        site.add_key("stranger", "read", surfaces=["groups"])
+        site.add_key("poster", "screen")
+        site.publish()
+        yield site
+        app._gate.close()
+
+
+@pytest.fixture
+def site(settings: Settings) -> Iterator[Site]:
+    yield from site_of(settings)
+
+
+@pytest.fixture
+def sqlite_site(sqlite_settings: Settings) -> Iterator[Site]:
+    yield from site_of(sqlite_settings)
+
+
+class TestScreenings:
+    def test_a_verdict_can_be_read_again_without_private_values(self, site: Site) -> None:
+        verdict = site.screen(TEXT, content_id="c1", uploader="u1")
+        assert verdict["verdict"] == "block"
+        response = site.call("GET", f"/v1/screenings/{verdict['id']}", who="platform")
+        assert response.status_code == 200, response.text
+        again = response.json()
+        assert again["hold"] is None
+        assert again["verdict"]["matches"] == verdict["matches"]
+        assert [one["value"] for one in again["verdict"]["signals"]] == [None]
+        assert "u1" not in response.text
+        assert response.headers["cache-control"] == "no-store"
+
+    def test_a_hold_waits_until_it_is_resolved(self, site: Site) -> None:
+        verdict = site.screen(TEXT, context={"claim": "research"})
+        assert verdict["verdict"] == "hold"
+        path = f"/v1/screenings/{verdict['id']}"
+        waiting = {"state": "waiting", "resolved_at": None, "outcome": None}
+        assert site.call("GET", path, who="platform").json()["hold"] == waiting
+        keep_log(site.ledger, load_or_create_signing_key(site.settings.keys_dir, system_clock()), system_clock)
+        assert site.call("GET", path, who="platform").json()["hold"] == waiting
+        holds.resolve(site.ledger, verdict["id"], HoldOutcome.RELEASED, by=OWNER, now=system_clock())
+        hold = site.call("GET", path, who="platform").json()["hold"]
+        assert (hold["state"], hold["outcome"]) == ("released", "released")
+        assert datetime.fromisoformat(hold["resolved_at"]).tzinfo == UTC
+
+    def test_an_expired_hold_says_what_the_surface_did(self, site: Site) -> None:
+        verdict = site.screen(TEXT, context={"claim": "research"})
+        keep_log(site.ledger, load_or_create_signing_key(site.settings.keys_dir, system_clock()), system_clock)
+        holds.expire_due(site.ledger, now=datetime.fromisoformat(verdict["hold_expires_at"]) + timedelta(seconds=1))
+        hold = site.call("GET", f"/v1/screenings/{verdict['id']}", who="platform").json()["hold"]
+        assert (hold["state"], hold["outcome"]) == ("expired", "refused")
+
+    def test_strangers_and_unknown_ids_get_the_same_answer(self, sqlite_site: Site) -> None:
+        verdict = sqlite_site.screen(TEXT)
+        foreign = sqlite_site.call("GET", f"/v1/screenings/{verdict['id']}", who="stranger")
+        problem(foreign, 404, "unknown_screening")
+        other_id = verdict["id"][:-4] + ("0000" if verdict["id"][-4:] != "0000" else "1111")
+        for path in (other_id, "scr_x", "key_" + verdict["id"][4:], "a" * 5000, "%00", "%ff"):
+            unknown = sqlite_site.call("GET", f"/v1/screenings/{path}", who="stranger")
+            assert (unknown.status_code, unknown.content) == (404, foreign.content), path
+
+    def test_keys_are_asked_for_as_at_the_gate(self, sqlite_site: Site) -> None:
+        verdict = sqlite_site.screen("x")
+        path = f"/v1/screenings/{verdict['id']}"
+        problem(sqlite_site.call("GET", path), 401, "key_missing")
+        problem(sqlite_site.call("GET", path, headers={"authorization": "Bearer x"}), 401, "key_malformed")
+        problem(sqlite_site.call("GET", path, who="poster"), 403, "wrong_scope")
+
+    def test_a_fault_inside_shows_nothing(self, sqlite_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        verdict = sqlite_site.screen("x")
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("the inside")
+
+        monkeypatch.setattr(Ledger, "read", broken)
+        response = sqlite_site.call("GET", f"/v1/screenings/{verdict['id']}", who="platform")
+        problem(response, 500, "internal_error")
+        assert "the inside" not in response.text
+
+
+class TestAddresses:
+    @pytest.mark.parametrize("path", ["/", "/docs", "/docs/style.css", "/livez", "/nothing", "/v1/screen", "/%ff"])
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "DELETE"])
+    def test_security_headers_stand_on_everything_once(self, sqlite_site: Site, method: str, path: str) -> None:
+        response = sqlite_site.call(method, path)
+        assert response.status_code < 500
+        for name, value in SECURITY_HEADERS:
+            assert response.headers.get_list(name.decode()) == [value.decode()]
+        assert method != "HEAD" or response.content == b""
+
+    def test_the_root_leads_to_the_docs(self, sqlite_site: Site) -> None:
+        response = sqlite_site.call("GET", "/")
+        assert (response.status_code, response.headers["location"]) == (302, "/docs")
+
+    def test_unknown_addresses_and_wrong_methods_behind_the_gate(self, sqlite_site: Site) -> None:
+        for method in ("GET", "POST", "OPTIONS"):
+            problem(sqlite_site.call(method, "/nothing"), 404, "not_found")
+        response = sqlite_site.call("POST", "/docs", content=b"x" * 100_000)
+        problem(response, 405, "method_not_allowed")
+        assert response.headers["allow"] == "GET, HEAD, OPTIONS"
+        assert sqlite_site.call("OPTIONS", "/docs").status_code == 204
+
+    def test_a_body_of_a_get_is_never_read(self, sqlite_site: Site) -> None:
+        taken = 0
+
+        async def endless() -> MutableMapping[str, Any]:
+            nonlocal taken
+            taken += 1
+            await asyncio.sleep(0.01)
+            return {"type": "http.request", "body": b"x" * 65_536, "more_body": True}
+
+        statuses: list[int] = []
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            statuses.append(message.get("status", 0))
+
+        scope = {"type": "http", "method": "GET", "path": "/docs/style.css", "headers": [], "query_string": b""}
+        asyncio.run(asyncio.wait_for(sqlite_site.app(scope, endless, send), 20))
+        assert statuses[0] == 200
+
+    def test_its_lifespan_loads_the_state_and_ends_the_threads(self, sqlite_site: Site) -> None:
+        sqlite_site.app._holder.present = None
+        said: list[str] = []
+
+        async def run() -> None:
+            stop = asyncio.Event()
+            messages = iter(["lifespan.startup", "lifespan.shutdown"])
+
+            async def receive() -> MutableMapping[str, Any]:
+                kind = next(messages)
+                if kind == "lifespan.shutdown":
+                    await stop.wait()
+                return {"type": kind}
+
+            async def send(message: MutableMapping[str, Any]) -> None:
+                said.append(message["type"])
+                stop.set()
+
+            await sqlite_site.app({"type": "lifespan"}, receive, send)
+
+        asyncio.run(run())
+        assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+        assert sqlite_site.app._holder.present is not None
+
+
+class Page(HTMLParser):
+    """The parts of a page that a reader or a screen reader depends on."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.ids = [attributes["id"] for _, attributes in self.tags if "id" in attributes]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+class TestDocs:
+    @pytest.fixture
+    def page(self, sqlite_site: Site) -> Page:
+        response = sqlite_site.call("GET", "/docs")
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        return Page(response.text)
+
+    def test_it_needs_no_script_and_nothing_from_elsewhere(self, page: Page) -> None:
+        assert not page.all("script")
+        assert not page.all("style")
+        assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+        assert "style" not in {name for _, attributes in page.tags for name in attributes}
+        assert [one["href"] for one in page.all("link")] == ["/docs/style.css"]
+
+    def test_every_link_within_leads_somewhere_and_ids_differ(self, page: Page) -> None:
+        assert len(page.ids) == len(set(page.ids))
+        within = {str(one["href"])[1:] for one in page.all("a") if str(one["href"]).startswith("#")}
+        assert within <= set(page.ids)
+        labels = {one["aria-labelledby"] for _, one in page.tags if "aria-labelledby" in one}
+        assert labels <= set(page.ids)
+
+    def test_it_has_landmarks_one_heading_and_no_jumps(self, page: Page) -> None:
+        assert [len(page.all(tag)) for tag in ("header", "nav", "main", "h1")] == [1, 1, 1, 1]
+        assert page.all("html")[0]["lang"] == "en"
+        levels = [int(tag[1]) for tag, _ in page.tags if tag in {"h1", "h2", "h3", "h4"}]
+        assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+        assert page.all("a")[0]["href"] == "#content"
+        assert all(one.get("tabindex") == "0" and one.get("aria-label") for one in page.all("pre"))
+
+    def test_it_shows_every_address_form_and_problem(self, sqlite_site: Site, page: Page) -> None:
+        description = sqlite_site.call("GET", "/openapi.json").json()
+        operations = {one["operationId"] for path in description["paths"].values() for one in path.values()}
+        assert operations <= set(page.ids)
+        assert set(PROBLEMS) <= set(page.ids)
+        assert {f"form-{name}" for name in description["components"]["schemas"]} <= set(page.ids)
+        assert "/v1/screenings/{id}" in description["paths"]
+
+    def test_code_is_marked_up_and_the_design_is_not_referred_to(self, sqlite_site: Site) -> None:
+        text = sqlite_site.call("GET", "/docs").text
+        assert "`" not in text
+        assert "DESIGN" not in text
+
+    def test_its_style_sheet_knows_light_and_dark_and_loads_nothing(self, sqlite_site: Site) -> None:
+        response = sqlite_site.call("GET", "/docs/style.css")
+        assert response.headers["content-type"] == "text/css; charset=utf-8"
+        assert "prefers-color-scheme: dark" in response.text
+        assert "url(" not in response.text
+        assert "@import" not in response.text
+
+
+class TestBackground:
+    def test_a_failing_job_is_said_once_and_tried_again(self, caplog: pytest.LogCaptureFixture) -> None:
+        outcomes = iter([True, True, False, False])
+
+        def job() -> None:
+            if next(outcomes):
+                raise RuntimeError("no")
+
+        with caplog.at_level(logging.INFO):
+            repeated = Repeated("trying", job, every=1)
+            for _ in range(4):
+                repeated._pass()
+        assert [record.message for record in caplog.records] == [
+            "trying failed and will be tried again",
+            "trying works again",
+        ]
+
+    def test_a_ledger_that_works_again_is_ready_without_a_commit(self, sqlite_settings: Settings) -> None:
+        ledger = Ledger(sqlite_settings)
+        with LedgerRecorder(ledger) as recorder:
+            watch = LedgerWatch(ledger, recorder)
+            watch.look()
+            assert watch.problem() == ""
+            recorder._problem = "no space left"
+            away = sqlite_settings.ledger_dir.rename(sqlite_settings.data_dir / "away")
+            sqlite_settings.ledger_dir.write_text("in the way")
+            watch.look()
+            assert "cannot be written" in watch.problem()
+            sqlite_settings.ledger_dir.unlink()
+            away.rename(sqlite_settings.ledger_dir)
+            watch.look()
+            assert watch.problem() == ""
+        assert watch.problem() == STOPPED
+
+
+def test_log_lines_are_one_line_each() -> None:
+    record = logging.LogRecord("seawall.x", logging.INFO, "f", 1, "two\n%s", ("lines",), None)
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    assert json.loads(line)["message"] == "two\nlines"
+    with pytest.raises(ValueError, match="invalid literal") as raised:
+        int("x")
+    failed = logging.LogRecord("seawall.x", logging.ERROR, "f", 1, "m", (), raised._excinfo)
+    assert "ValueError" in json.loads(JsonLines().format(failed))["trace"]
+    assert "INFO" in TextLines().format(record)

@@ -1,0 +1,253 @@
+"""Holds: from the ledger row to a person's decision, and the bytes in between."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from seawall.record.events import HoldResolved
+from seawall.record.journal import read
+from seawall.record.models import Event
+from seawall.screening.holds import (
+    HoldError,
+    HoldOutcome,
+    HoldPhase,
+    expire_due,
+    parts,
+    resolve,
+    state,
+    sweep,
+    waiting,
+)
+from seawall.screening.ledger import Ledger, LedgerDamaged, LedgerRecorder
+from seawall.screening.ledger.batches import append_batches
+from seawall.screening.ledger.held import HeldBytes
+from seawall.screening.model import HoldExpiry
+from seawall.screening.recording import HeldPart, LedgerUnavailable, Recording
+from seawall.settings import Settings
+from seawall.signals import Kind
+from tests.rooms.screening.recordings import NOW, PATIENCE, allow, block, declare, hold, key, verdict
+
+PICTURE = b"a harmless picture " * 1000
+
+
+@pytest.fixture
+def ledger(settings: Settings) -> Ledger:
+    declare()
+    return Ledger(settings)
+
+
+def record(ledger: Ledger, *recordings: Recording) -> None:
+    with LedgerRecorder(ledger) as recorder:
+        for future in [recorder.submit(recording) for recording in recordings]:
+            future.result(PATIENCE)
+
+
+def resolved() -> list[HoldResolved]:
+    rows = Event.objects.filter(name=HoldResolved.name).order_by("serial")
+    return [event for event in map(read, rows) if isinstance(event, HoldResolved)]
+
+
+def files_below(directory: Path) -> list[Path]:
+    return [path for path in directory.rglob("*") if path.is_file()]
+
+
+def test_a_hold_waits_with_its_bytes_encrypted(ledger: Ledger) -> None:
+    recording = hold(data=PICTURE)
+    record(ledger, recording)
+    append_batches(ledger, now=NOW)
+    found = state(recording.verdict.id)
+    assert found is not None
+    assert (found.state, found.outcome, found.has_preview) == (HoldPhase.WAITING, None, True)
+    assert found.held_at == NOW
+    assert found.expires_at == NOW + timedelta(hours=24)
+    assert parts(ledger, recording.verdict.id) == recording.held_parts
+    stored = files_below(ledger.settings.holds_dir)
+    assert stored
+    assert not [path for path in stored if b"harmless" in path.read_bytes()]
+    assert {path.stat().st_mode & 0o777 for path in stored} == {0o600}
+
+
+def test_a_hash_only_hold_has_no_preview(ledger: Ledger) -> None:
+    recording = hold()
+    record(ledger, recording)
+    append_batches(ledger, now=NOW)
+    found = state(recording.verdict.id)
+    assert found is not None
+    assert not found.has_preview
+    assert parts(ledger, recording.verdict.id) == ()
+
+
+@pytest.mark.parametrize("outcome", list(HoldOutcome))
+def test_a_person_decides_and_the_bytes_are_destroyed(ledger: Ledger, outcome: HoldOutcome) -> None:
+    recording = hold(data=PICTURE)
+    record(ledger, recording)
+    # No batch was appended yet: the decision does not have to wait for that.
+    done = resolve(ledger, recording.verdict.id, outcome, by="per_1", reason="not_a_match", now=NOW)
+    assert (done.state, done.outcome, done.resolved_at, done.resolved_by) == (str(outcome), outcome, NOW, "per_1")
+    assert done == state(recording.verdict.id)
+    assert files_below(ledger.settings.holds_dir) == []
+    assert list((ledger.settings.keys_dir / "holds").iterdir()) == []
+    [event] = resolved()
+    assert (event.by, event.screening, event.outcome) == ("per_1", recording.verdict.id, str(outcome))
+    assert event.reason == "not_a_match"
+
+
+def test_free_text_stays_out_of_the_event(ledger: Ledger) -> None:
+    recording = hold()
+    record(ledger, recording)
+    reason = "It is a museum's picture, I rang Ms. Example."
+    done = resolve(ledger, recording.verdict.id, HoldOutcome.RELEASED, by="per_1", reason=reason, now=NOW)
+    assert done.reason == reason
+    assert resolved()[0].reason == ""
+
+
+def test_what_cannot_be_resolved_says_why_and_what_next(ledger: Ledger) -> None:
+    held, refused, passed = hold(), block(), allow()
+    record(ledger, held, refused, passed)
+    resolve(ledger, held.verdict.id, HoldOutcome.RELEASED, by="per_1", now=NOW)
+    for screening_id, code in (
+        (held.verdict.id, "already_resolved"),
+        (refused.verdict.id, "not_a_hold"),
+        (passed.verdict.id, "not_a_hold"),
+        (verdict().id, "unknown_screening"),
+        ("nonsense", "unknown_screening"),
+        ("", "unknown_screening"),
+        ("scr_../../../etc/passwd", "unknown_screening"),
+    ):
+        with pytest.raises(HoldError) as caught:
+            resolve(ledger, screening_id, HoldOutcome.REFUSED, by="per_2", now=NOW)
+        assert caught.value.code == code
+        assert caught.value.next_step
+    assert len(resolved()) == 1
+
+
+def test_who_decides_must_be_somebody(ledger: Ledger) -> None:
+    recording = hold(data=PICTURE)
+    record(ledger, recording)
+    for by in ("", "Ada Example", "ada@example.org"):
+        with pytest.raises(HoldError, match="does not say who") as caught:
+            resolve(ledger, recording.verdict.id, HoldOutcome.RELEASED, by=by, now=NOW)
+        assert caught.value.code == "bad_actor"
+    found = state(recording.verdict.id)
+    assert found is not None
+    assert found.state is HoldPhase.WAITING
+    assert parts(ledger, recording.verdict.id)
+
+
+def test_expiry_does_what_the_surface_declared(ledger: Ledger) -> None:
+    declare("kind", HoldExpiry.RELEASE)
+    declare("strict", HoldExpiry.REFUSE)
+    kind, strict = hold(surface="kind", data=PICTURE), hold(surface="strict")
+    unknown, later = hold(surface="undeclared"), hold(hours=48)
+    record(ledger, kind, strict, unknown, later)
+    append_batches(ledger, now=NOW)
+    # Declared otherwise afterwards: what was promised when it was held counts.
+    declare("kind", HoldExpiry.REFUSE)
+    assert expire_due(ledger, now=NOW + timedelta(hours=23, minutes=59)) == 0
+    assert expire_due(ledger, now=NOW + timedelta(hours=24)) == 2
+    assert expire_due(ledger, now=NOW + timedelta(hours=24)) == 0
+    outcomes = {}
+    for recording in (kind, strict, unknown, later):
+        found = state(recording.verdict.id)
+        assert found is not None
+        outcomes[found.surface, found.state] = found.outcome
+    assert outcomes == {
+        ("kind", HoldPhase.EXPIRED): HoldOutcome.RELEASED,
+        ("strict", HoldPhase.EXPIRED): HoldOutcome.REFUSED,
+        ("undeclared", HoldPhase.WAITING): None,
+        ("posts", HoldPhase.WAITING): None,
+    }
+    assert {(event.by, event.outcome, event.reason) for event in resolved()} == {
+        ("system", "expired", "expiry_released"),
+        ("system", "expired", "expiry_refused"),
+    }
+    assert files_below(ledger.settings.holds_dir) == []
+
+
+def test_those_that_expire_first_are_shown_first(ledger: Ledger) -> None:
+    late, soon = hold(hours=9), hold(hours=3)
+    record(ledger, late, soon)
+    append_batches(ledger, now=NOW)
+    assert [one.screening_id for one in waiting()] == [soon.verdict.id, late.verdict.id]
+    assert len(waiting(limit=1)) == 1
+
+
+def test_bytes_that_no_waiting_hold_needs_are_swept(ledger: Ledger) -> None:
+    kept, decided = hold(data=PICTURE), hold(data=PICTURE)
+    record(ledger, kept, decided)
+    resolve(ledger, decided.verdict.id, HoldOutcome.RELEASED, by="per_1", now=NOW)
+    # As a crash leaves them: after the decision, before the row, and just now.
+    orphan = verdict(now=NOW - timedelta(hours=2)).id
+    for screening_id in (decided.verdict.id, orphan):
+        ledger.held.keep(screening_id, kept.held_parts)
+    fresh = verdict(now=NOW).id
+    ledger.held.keep(fresh, kept.held_parts)
+    assert sweep(ledger, now=NOW) == 2
+    assert set(ledger.held.ids()) == {kept.verdict.id, fresh}
+    assert parts(ledger, kept.verdict.id) == kept.held_parts
+
+
+def test_a_hold_whose_bytes_cannot_be_kept_is_not_answered(sqlite_settings: Settings) -> None:
+    declare()
+    ledger = Ledger(sqlite_settings)
+    sqlite_settings.holds_dir.rmdir()
+    sqlite_settings.holds_dir.write_bytes(b"in the way")
+    recording = hold(data=PICTURE)
+    with LedgerRecorder(ledger) as recorder:
+        with pytest.raises(LedgerUnavailable, match="held bytes"):
+            recorder.submit(recording).result(PATIENCE)
+        recorder.submit(hold()).result(PATIENCE)
+    assert ledger.read(recording.verdict.id) is None
+    assert list((sqlite_settings.keys_dir / "holds").iterdir()) == []
+
+
+def test_a_repeated_request_leaves_one_set_of_bytes(ledger: Ledger) -> None:
+    first, second = hold(data=PICTURE), hold(data=PICTURE)
+    again = [Recording(verdict=one.verdict, held_parts=one.held_parts, idempotency=key()) for one in (first, second)]
+    with LedgerRecorder(ledger) as recorder:
+        answers = [future.result(PATIENCE).verdict.id for future in [recorder.submit(one) for one in again]]
+    assert answers[0] == answers[1]
+    assert ledger.held.ids() == [answers[0]]
+
+
+def test_the_same_id_twice_does_not_touch_the_first_ones_bytes(ledger: Ledger) -> None:
+    recording = hold(data=PICTURE)
+    record(ledger, recording)
+    with LedgerRecorder(ledger) as recorder, pytest.raises(LedgerUnavailable):
+        recorder.submit(recording).result(PATIENCE)
+    assert parts(ledger, recording.verdict.id) == recording.held_parts
+
+
+def test_held_parts_of_every_size_come_back_and_alterations_show(tmp_path: Path) -> None:
+    held = HeldBytes(tmp_path / "holds", keys_dir=tmp_path / "keys")
+    made = tuple(
+        HeldPart(name=name, kind=kind, data=data)
+        for name, kind, data in (
+            ("", Kind.TEXT, b""),
+            ("../../etc", Kind.FILE, b"x"),
+            ("ü" * 300, Kind.IMAGE, bytes(3_000_000)),
+            ("same", Kind.TEXT, b"1"),
+            ("same", Kind.TEXT, b"2"),
+        )
+    )
+    screening_id = verdict().id
+    held.keep(screening_id, made)
+    assert held.parts(screening_id) == made
+    place = tmp_path / "holds" / screening_id
+    for path in sorted(place.iterdir()):
+        original = path.read_bytes()
+        path.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
+        with pytest.raises(LedgerDamaged):
+            held.parts(screening_id)
+        path.write_bytes(original[:5])
+        with pytest.raises(LedgerDamaged):
+            held.parts(screening_id)
+        path.write_bytes(original)
+    (place / "0004.head").unlink()
+    with pytest.raises(LedgerDamaged):
+        held.parts(screening_id)
+    held.destroy(screening_id)
+    assert held.parts(screening_id) == ()
+    held.destroy(screening_id)
+    assert held.ids() == []

@@ -1,0 +1,182 @@
+"""Days are dropped whole and for good, not a day too early, and nothing of them can be read afterwards."""
+
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from seawall.record.events import DayDropped
+from seawall.record.models import Event
+from seawall.screening.holds import HoldOutcome, resolve
+from seawall.screening.ledger import KeyDestroyed, Ledger, LedgerFamily, LedgerRecorder, Partition
+from seawall.screening.ledger.batches import append_batches, verify_batches
+from seawall.screening.ledger.keys import period_of
+from seawall.screening.ledger.model import Row, row_id
+from seawall.screening.ledger.retention import drop_expired
+from seawall.screening.ledger.sealing import unseal
+from seawall.screening.models import Hold
+from seawall.screening.recording import LedgerUnavailable, Recording
+from seawall.settings import Settings
+from tests.rooms.screening.recordings import NOW, PATIENCE, allow, block, declare, hold, key
+from tests.rooms.screening.test_ledger import files_of, planted, planted_bytes
+
+DAY = NOW.date()
+UNMATCHED = Partition(day=DAY, family=LedgerFamily.UNMATCHED)
+MATCHED = Partition(day=DAY, family=LedgerFamily.MATCHED)
+MIDNIGHT = NOW.replace(hour=0)
+
+
+def record(ledger: Ledger, *recordings: Recording) -> None:
+    with LedgerRecorder(ledger) as recorder:
+        for future in [recorder.submit(recording) for recording in recordings]:
+            future.result(PATIENCE)
+
+
+def test_each_family_is_kept_its_time_and_dropped_with_an_event(settings: Settings) -> None:
+    ledger = Ledger(settings)
+    unmatched, matched = allow(), block()
+    record(ledger, unmatched, matched)
+    assert drop_expired(ledger, now=MIDNIGHT + timedelta(days=31)) == []
+    assert drop_expired(ledger, now=MIDNIGHT + timedelta(days=31, hours=1)) == [UNMATCHED]
+    assert ledger.read(unmatched.verdict.id) is None
+    assert ledger.read(matched.verdict.id) is not None
+    assert drop_expired(ledger, now=MIDNIGHT + timedelta(days=181)) == []
+    assert drop_expired(ledger, now=MIDNIGHT + timedelta(days=181, hours=1)) == [MATCHED]
+    assert ledger.read(matched.verdict.id) is None
+    assert drop_expired(ledger, now=MIDNIGHT + timedelta(days=400)) == []
+    dropped = Event.objects.filter(name=DayDropped.name).values_list("source_ref", flat=True)
+    assert set(dropped) == {"ledger:2026-11-23:unmatched:dropped", "ledger:2026-11-23:matched:dropped"}
+    assert list(verify_batches(ledger)) == []
+
+
+def test_the_settings_decide_how_long(sqlite_settings: Settings) -> None:
+    settings = Settings(data_dir=sqlite_settings.data_dir, keep_unmatched_days=1, keep_matched_days=2)
+    ledger = Ledger(settings)
+    record(ledger, allow(), block())
+    assert drop_expired(ledger, now=MIDNIGHT + timedelta(days=2, hours=1)) == [UNMATCHED]
+    assert drop_expired(ledger, now=MIDNIGHT + timedelta(days=3, hours=1)) == [MATCHED]
+
+
+def test_a_matched_day_stays_while_a_hold_waits_and_as_long_as_one_can_appeal(settings: Settings) -> None:
+    declare(appeal_days=200)
+    ledger = Ledger(settings)
+    recording = hold(data=b"picture")
+    record(ledger, recording, block())
+    assert drop_expired(ledger, now=MIDNIGHT + timedelta(days=190)) == []
+    # Nobody decided for a year; the batches were not even appended before.
+    assert drop_expired(ledger, now=MIDNIGHT + timedelta(days=365)) == []
+    decided = MIDNIGHT + timedelta(days=365)
+    resolve(ledger, recording.verdict.id, HoldOutcome.REFUSED, by="per_1", now=decided)
+    assert drop_expired(ledger, now=decided + timedelta(days=199)) == []
+    assert drop_expired(ledger, now=decided + timedelta(days=201)) == [MATCHED]
+    assert not Hold.objects.exists()
+
+
+def test_after_the_day_is_dropped_nothing_of_it_is_on_the_disk(sqlite_settings: Settings) -> None:
+    declare()
+    ledger = Ledger(sqlite_settings)
+    recording = planted()
+    record(ledger, recording, hold(data=b"zanzibar-picture-bytes"), *[block() for _ in range(20)])
+    append_batches(ledger, now=NOW)
+    with ledger.opened() as storage:
+        rows = list(storage.rows(MATCHED))
+    keys = [path.read_bytes() for path in (sqlite_settings.keys_dir / "ledger").glob("*.key")]
+    needles = planted_bytes() + [row.sealed for row in rows] + [row.sealed[12:40] for row in rows] + keys
+    assert sum(1 for needle in needles if _is_somewhere(sqlite_settings, needle)) >= len(rows)
+    resolve(
+        ledger, next(row.screening_id for row in rows if row.verdict == "hold"), HoldOutcome.REFUSED, by="p", now=NOW
+    )
+    assert drop_expired(ledger, now=NOW + timedelta(days=200)) == [MATCHED]
+    assert not [needle for needle in needles if _is_somewhere(sqlite_settings, needle)]
+    assert list(sqlite_settings.ledger_dir.iterdir()) == []
+    assert [path.name for path in (sqlite_settings.keys_dir / "ledger").iterdir()] == ["2026-11-23.matched.dropped"]
+
+
+def _is_somewhere(settings: Settings, needle: bytes) -> bool:
+    return any(needle in path.read_bytes() for path in files_of(settings.data_dir))
+
+
+def test_a_copy_taken_before_cannot_be_deciphered_afterwards(settings: Settings) -> None:
+    ledger = Ledger(settings)
+    recording = planted()
+    record(ledger, recording)
+    with ledger.opened() as storage:
+        copy: list[Row] = list(storage.rows(MATCHED))
+    assert unseal(copy[0], MATCHED, ledger.keys).verdict.id == recording.verdict.id
+    drop_expired(ledger, now=NOW + timedelta(days=200))
+    for keys in (ledger.keys, Ledger(settings).keys):
+        with pytest.raises(KeyDestroyed):
+            unseal(copy[0], MATCHED, keys)
+    if settings.on_postgresql:
+        with psycopg.connect(settings.database_url) as connection:
+            found = connection.execute("SELECT relname FROM pg_class WHERE relname LIKE 'ledger%2026%'").fetchall()
+        assert found == []
+    with ledger.opened() as storage:
+        assert storage.partitions() == []
+        assert storage.find(MATCHED, row_id(recording.verdict.id)) is None
+
+
+def test_a_clock_that_went_back_does_not_bring_a_dropped_day_to_life(settings: Settings) -> None:
+    ledger = Ledger(settings)
+    record(ledger, block())
+    drop_expired(ledger, now=NOW + timedelta(days=200))
+    with LedgerRecorder(ledger) as recorder:
+        for recording in (block(), block(idempotency=key())):
+            with pytest.raises(LedgerUnavailable, match="clock"):
+                recorder.submit(recording).result(PATIENCE)
+        recorder.submit(block(NOW + timedelta(days=200))).result(PATIENCE)
+
+
+@pytest.mark.parametrize("killed_at", ["event", "key", "rows"])
+def test_a_drop_that_was_killed_is_finished_by_the_next(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, killed_at: str
+) -> None:
+    ledger = Ledger(settings)
+    record(ledger, block())
+    now = NOW + timedelta(days=200)
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        if killed_at == "event":
+            patched.setattr("seawall.screening.ledger.retention.record", die)
+        elif killed_at == "key":
+            patched.setattr("seawall.screening.ledger.keys.KeyRing.destroy", die)
+        else:
+            storage = type(ledger.open())
+            patched.setattr(storage, "drop", die)
+        with pytest.raises(Killed):
+            drop_expired(ledger, now=now)
+    assert list(verify_batches(ledger)) == []
+    assert drop_expired(Ledger(settings), now=now) == [MATCHED]
+    assert Event.objects.filter(name=DayDropped.name).count() == 1
+    assert list(verify_batches(ledger)) == []
+
+
+def test_period_keys_rotate_and_go_with_the_last_day_that_needs_them(sqlite_settings: Settings) -> None:
+    ledger = Ledger(sqlite_settings)
+    directory = sqlite_settings.keys_dir / "ledger"
+    pseudonyms, needed = set(), set[int]()
+    for month in range(12):
+        now = NOW + timedelta(days=30 * month)
+        recordings = [allow(now), block(now)]
+        record(ledger, *recordings)
+        entry = ledger.read(recordings[0].verdict.id)
+        assert entry is not None
+        pseudonyms.add(entry.pseudonym)
+        drop_expired(ledger, now=now)
+        append_batches(ledger, now=now)
+        with ledger.opened() as storage:
+            needed = {period_of(one.day) for one in storage.partitions()} | {period_of(now.date())}
+        present = {int(path.name.split("-")[1].split(".")[0]) for path in directory.glob("period-*.key")}
+        assert present == needed
+        days = {path.name.removesuffix(".key") for path in directory.glob("*matched.key")}
+        with ledger.opened() as storage:
+            assert days == {str(one) for one in storage.partitions()}
+    assert len(pseudonyms) == 12
+    assert len(needed) <= 8
+    assert list(verify_batches(ledger)) == []

@@ -1,0 +1,61 @@
+"""Flags win over the environment, which wins over the file; nothing misspelt is ignored."""
+
+from pathlib import Path
+
+import pytest
+
+from seawall.settings import Settings, SettingsError, load_settings, without_password
+
+
+def test_the_order_of_sources(tmp_path: Path) -> None:
+    (tmp_path / "seawall.toml").write_text('port = 1\nhost = "a"\nlog_format = "json"\n')
+    environment = {"SEAWALL_PORT": "2", "SEAWALL_HOST": "b", "SEAWALL_DATA_DIR": str(tmp_path), "PATH": "/bin"}
+    settings = load_settings({"port": 3, "host": None}, environment)
+    assert (settings.port, settings.host, settings.log_format, settings.data_dir) == (3, "b", "json", tmp_path)
+
+
+def test_defaults_need_no_file_and_no_environment() -> None:
+    assert load_settings({}, {}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "message"),
+    [
+        ({}, {"SEAWALL_PROT": "1"}, "no setting called 'prot'"),
+        ({"prot": 1}, {}, "no setting called 'prot'"),
+        ({}, {"SEAWALL_PORT": "eighty"}, "wrong form"),
+        ({}, {"SEAWALL_PORT": "70000"}, "outside"),
+        ({}, {"SEAWALL_DATABASE_URL": "mysql://x"}, "postgresql://"),
+        ({}, {"SEAWALL_LOG_FORMAT": "xml"}, "neither text nor json"),
+        ({}, {"SEAWALL_QUEUE_LIMIT": "0"}, "at least 1"),
+        ({}, {"SEAWALL_KEEP_MATCHED_DAYS": "-1"}, "at least 1"),
+    ],
+)
+def test_bad_settings_are_named(flags: dict[str, object], environment: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(flags, environment)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("port = ", "not valid TOML"), ("prot = 1", "no setting called 'prot'"), ('data_dir = "x"', "'data_dir'")],
+)
+def test_a_bad_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "seawall.toml").write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        load_settings({"data_dir": tmp_path}, {})
+
+
+def test_build_variables_are_not_settings() -> None:
+    assert load_settings({}, {"SEAWALL_REQUIRE_EXT": "1"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://sea:secret@db:5432/wall?x=1", "postgresql://sea:***@db:5432/wall?x=1"),
+        ("postgresql://sea@db/wall", "postgresql://sea@db/wall"),
+    ],
+)
+def test_a_password_is_never_shown(url: str, shown: str) -> None:
+    assert without_password(url) == shown
