@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -17,6 +19,9 @@ from seawall.settings import Settings
 
 #: SQLite waits this long for another process's write transaction; those are at most 5 000 rows (DESIGN §4).
 SQLITE_BUSY_SECONDS = 20
+
+#: A command that records a change holds the lock for a moment; a server that starts just then waits for it.
+LOCK_PATIENCE_SECONDS = 1.0
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
@@ -84,6 +89,8 @@ def django_configuration(settings: Settings) -> dict[str, Any]:
         "TIME_ZONE": "UTC",
         "USE_I18N": True,
         "LANGUAGE_CODE": "en",
+        # Only what we have: the page must not claim a language it is not written in.
+        "LANGUAGES": [("en", "English")],
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         "LOGGING_CONFIG": None,
     }
@@ -112,6 +119,25 @@ def prepare(settings: Settings) -> None:
     call_command("migrate", verbosity=0, interactive=False)
 
 
+def furnish(now: datetime) -> None:
+    """What every data directory has: its owner, the test card and a policy. Nothing that is there is changed."""
+    from seawall.matching.testcard import ensure_test_card
+    from seawall.members.people import ensure_owner
+    from seawall.screening.policies import ensure_built_in
+    from seawall.screening.publish import bank_rules
+
+    owner = ensure_owner(now)
+    ensure_test_card(now)
+    ensure_built_in(banks=bank_rules(), by=owner.id, now=now)
+
+
+def is_furnished() -> bool:
+    """The policy comes last, so where it is, everything is."""
+    from seawall.screening.models import PolicyVersion
+
+    return PolicyVersion.objects.exists()
+
+
 def is_prepared(settings: Settings) -> bool:
     return settings.keys_dir.is_dir()
 
@@ -123,13 +149,18 @@ def serve_lock(settings: Settings) -> Iterator[None]:
     Raises:
         DataDirectoryBusy: another process holds it; the message names its process id.
     """
-    with try_lock(settings.data_dir) as holder:
-        if holder is not None:
+    patience = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while True:
+        with try_lock(settings.data_dir) as holder:
+            if holder is None:
+                yield
+                return
+        if time.monotonic() > patience:
             raise DataDirectoryBusy(
                 f"{settings.data_dir} is already served by process {holder}. "
                 "Stop that one first, or give this one another --data-dir."
             )
-        yield
+        time.sleep(LOCK_PATIENCE_SECONDS / 20)
 
 
 @contextmanager

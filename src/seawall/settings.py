@@ -45,8 +45,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     decoder_deadline: float = 10.0
     #: Address space of one decoder process.
     decoder_memory_bytes: int = 2 * 1024**3
-    #: Pictures with more pixels are not opened: 80 million is above any phone's camera, and 240 MB as RGB.
-    max_pixels: int = 80_000_000
     #: Screenings without a match stay this long, in days.
     keep_unmatched_days: int = 30
     #: Screenings with a match or a hold stay this long, in days, and never shorter than hold or appeal window.
@@ -138,7 +136,7 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(f"port {settings.port} is outside 0..65535")
     if settings.log_format not in {"text", "json"}:
         raise SettingsError(f"log_format {settings.log_format!r} is neither text nor json")
-    for name in ("max_body_bytes", "max_pixels", "keep_unmatched_days", "keep_matched_days", "queue_limit"):
+    for name in ("max_body_bytes", "keep_unmatched_days", "keep_matched_days", "queue_limit"):
         if getattr(settings, name) < 1:
             raise SettingsError(f"{name} must be at least 1")
     return settings

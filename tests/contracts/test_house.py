@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -40,10 +41,22 @@ VIOLATIONS = {
 
 
 def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
+    """Run the contracts on the package below `root`.
+
+    Without -S the editable install's import hook would lead the linter back to the original.
+    """
     return subprocess.run(
-        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache", "--config", str(ROOT / "importlinter.ini")],
+        [
+            sys.executable,
+            "-S",
+            "-c",
+            "from importlinter.cli import lint_imports_command; lint_imports_command()",
+            "--no-cache",
+            "--config",
+            str(ROOT / "importlinter.ini"),
+        ],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), sysconfig.get_path("purelib")])},
         capture_output=True,
         text=True,
         check=False,
@@ -78,14 +91,15 @@ def test_each_contract_catches_its_violation(copy: Path, contract: str) -> None:
         planted.write(f"\n{violation}\n")
     result = lint_imports(copy)
     assert result.returncode == 1
-    broken = [line for line in result.stdout.splitlines() if line.endswith("BROKEN")]
+    broken = [line for line in result.stdout.splitlines() if " BROKEN" in line]
     assert any(line.startswith(contract) for line in broken), result.stdout
 
 
 @pytest.mark.parametrize("where", ["src", "tests", "native", "benchmarks", "docs"])
 def test_there_is_no_junk_drawer(where: str) -> None:
     names = [path for path in (ROOT / where).rglob("*") if path.is_dir() or path.suffix in {".py", ".cpp", ".hpp"}]
-    assert [str(path) for path in names if path.stem.strip("_").lower() in JUNK_DRAWERS] == []
+    ours = [path for path in names if "vectors" not in path.parts]  # the test pictures keep their data set's folders
+    assert [str(path) for path in ours if path.stem.strip("_").lower() in JUNK_DRAWERS] == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Targets that read files of our own which a disk or an intruder may have changed: index snapshot and gate state."""
 
 import hashlib
+import logging
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,10 +110,12 @@ def _with_checksum(data: bytes) -> bytes:
 @contextmanager
 def gate_states(directory: Path) -> Iterator[Target]:
     """A holder never raises on a bad file: it keeps what it had and says why."""
-    people = cast().records
-    publish(directory, people)
+    # Each refused state is logged for the operator; here that would be every second input.
+    logging.getLogger("seawall.doors.gate.state").setLevel(logging.CRITICAL)
+    publish(directory, cast().records)
     state_path = directory / STATE_FILE
     seeds = [state_path.read_bytes(), _with_overlay(state_path.read_bytes())]
+    seeds.append(_with_first_line(b'\n{"policy":' + b"[" * 100_000))  # deeper than any parser's stack
     words = [b'"removed":["', b'"snapshot":"', b'"overlay":[', b'"attributes":-1', b"sig_", b"../", b"null", b'"2026-']
 
     def check(data: bytes) -> str:

@@ -93,11 +93,12 @@ def run_apart(name: str, *, seconds: float, seed: int, program: str = "tests.fuz
             outcomes=0,
             seconds=took,
             problem="\n".join(filter(None, (ended, text[-4000:]))),
-            kept=_keep(name, Present.read(present)),
+            kept=keep(name, Present.read(present)),
         )
 
 
-def _keep(name: str, data: bytes) -> Path:
+def keep(name: str, data: bytes) -> Path:
+    """Save an input where a person can look at it."""
     FAILURES.mkdir(parents=True, exist_ok=True)
     path = FAILURES / f"{name}-{hashlib.sha256(data).hexdigest()[:16]}"
     path.write_bytes(data)
@@ -146,7 +147,7 @@ def _next(target: Target, inputs: list[bytes], random: Random) -> bytes:
 
 def _plain(outcome: str) -> str:
     """The outcome without what was quoted from the input: only a new kind of outcome is news."""
-    return _BESIDE_THE_POINT.sub("#", outcome)[:60]
+    return _BESIDE_THE_POINT.sub("#", outcome)[:120]
 
 
 def run_all(targets: Mapping[str, Opening], *, seconds: float, seed: int) -> list[Ran]:

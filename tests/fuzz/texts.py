@@ -159,5 +159,5 @@ def _check_list(data: bytes) -> str:
                     raise Broken(f"line {row.line} was taken with a value that is not canonical")
             good, bad = good + len(block.rows), bad + len(block.bad)
     except BankError as error:
-        return str(error)
+        return error.code
     return f"good {good > 0} bad {bad > 0}"

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
 from django.db import IntegrityError, transaction
 
@@ -29,7 +28,7 @@ from seawall.matching.checks import (
 from seawall.matching.model import BankKind, SignalStatus
 from seawall.matching.models import Bank, ListedSignal
 from seawall.record.clock import rfc3339
-from seawall.record.events import Code, Event, SignalConfirmed, SignalMuted, SignalsAdded, SignalWithdrawn
+from seawall.record.events import SignalConfirmed, SignalDisputed, SignalMuted, SignalsAdded, SignalWithdrawn
 from seawall.record.generation import bump
 from seawall.record.ids import BadId, new_id, parse_id
 from seawall.record.journal import record
@@ -47,15 +46,6 @@ _ATTEMPTS = 3
 
 #: Rows looked up by one query: below SQLite's limit on the number of parameters.
 LOOKED_UP_AT_ONCE = 500
-
-
-class SignalDisputed(Event, frozen=True, kw_only=True):
-    """`disputed` False settles the dispute."""
-
-    name: ClassVar[str] = "matching:signal:disputed"
-    signal: Code
-    bank: Code
-    disputed: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

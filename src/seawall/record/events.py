@@ -131,6 +131,15 @@ class SignalConfirmed(Event, frozen=True, kw_only=True):
     bank: Code
 
 
+class SignalDisputed(Event, frozen=True, kw_only=True):
+    """`disputed` False settles the dispute."""
+
+    name: ClassVar[str] = "matching:signal:disputed"
+    signal: Code
+    bank: Code
+    disputed: bool
+
+
 class PolicySaved(Event, frozen=True, kw_only=True):
     """`digest` is SHA-256 of the policy's canonical JSON."""
 

@@ -75,6 +75,8 @@ def lint(rules: Sequence[Rule], banks: dict[str, BankRules]) -> list[str]:
 
 def _lint_rule(rule: Rule, banks: dict[str, BankRules]) -> list[str]:
     problems = _lint_scope(rule, banks)
+    if not isinstance(rule.action, Action):
+        problems.append(f"has the unknown action {rule.action!r}; it is allow, hold or block")
     if not NAME.fullmatch(rule.name):
         problems.append("has a bad name: use lower-case letters, digits, dots and hyphens")
     if rule.max_distance is not None and not 0 <= rule.max_distance <= LARGEST_DISTANCE:

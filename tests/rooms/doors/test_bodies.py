@@ -115,6 +115,12 @@ class TestLimits:
         monkeypatch.setattr(bodies, "MOST_JSON_BYTES", 1000)
         problem(api.screen({"kind": "text", "text": "x" * 1000}), 413, "body_too_large")
 
+    def test_the_json_inside_a_form_has_it_too(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bodies, "MOST_JSON_BYTES", len(REQUEST))
+        assert send(api, GOOD).status_code == 200
+        body = multipart((field(b"request"), REQUEST + b" "), (field(b"f"), b"content"))
+        problem(send(api, body), 413, "body_too_large")
+
     @pytest.mark.parametrize("length", [b"10", None, b"nonsense", b"-1", b"9" * 5000])
     def test_a_lying_content_length_changes_nothing(self, api: Api, length: bytes | None) -> None:
         sent = endless(b"x" * 65_536)

@@ -1,15 +1,19 @@
 """Malformed, hostile, huge and duplicate requests: a clear problem each time, and the server stays up."""
 
 import asyncio
+import itertools
 import json
 import logging
+import threading
 from typing import Any
 
+import httpx
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.rooms.doors.scene import Api, problem
+from tests.rooms.doors.scene import OTHER_PICTURE, Api, problem
 
 TEXT = {"kind": "text", "text": "x"}
 SIGNAL = {"type": "pdq", "value": "0f" * 32}
@@ -215,3 +219,43 @@ def test_any_json_gets_an_answer_of_the_documented_form(api: Api, path: str, for
     response = api.call("POST", path, content=json.dumps(form), headers={"content-type": "application/json"})
     assert response.status_code in {200, 400, 422}
     assert response.status_code == 200 or response.json()["next_step"]
+
+
+def test_more_than_the_queue_takes_are_told_so_and_the_others_are_answered(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve uploads at once, a queue of four, and a decoder that waits until the rest were answered."""
+    limited = msgspec.structs.replace(api.app._settings, queue_limit=4)
+    monkeypatch.setattr(api.app, "_settings", limited)
+    released = threading.Event()
+    original = api.app._jail.call
+
+    def slow(*arguments: Any, **more: Any) -> Any:
+        released.wait(20)
+        return original(*arguments, **more)
+
+    monkeypatch.setattr(api.app._jail, "call", slow)
+    form = msgspec.json.encode(with_parts({"kind": "image", "file": "f"}))
+    headers = {"authorization": f"Bearer {api.cast.tokens['platform']}"}
+
+    async def all_at_once() -> list[int]:
+        transport = httpx.ASGITransport(app=api.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://seawall.test") as client:
+
+            async def one() -> int:
+                response = await client.post(
+                    "/v1/screen", data={"request": form}, files={"f": OTHER_PICTURE}, headers=headers
+                )
+                return response.status_code
+
+            asked = [asyncio.create_task(one()) for _ in range(12)]
+            for refused in itertools.islice(asyncio.as_completed(asked), 8):
+                assert await refused == 429
+            released.set()
+            return await asyncio.gather(*asked)
+
+    statuses = asyncio.run(all_at_once())
+    assert sorted(statuses) == [200] * 4 + [429] * 8
+    assert len(api.recorder.recordings) == 4
+    assert api.app._waiting == 0
+    assert api.app._memory.held == 0

@@ -41,6 +41,12 @@ def test_a_ledger_that_fails_is_said(api: Api) -> None:
     assert (status, said["problems"]) == (503, ["the disk is full"])
 
 
+def test_what_fails_beside_answering_is_a_warning(api: Api) -> None:
+    api.app._warnings = lambda: ("publishing fails",)
+    status, said = ready(api)
+    assert (status, said["warnings"]) == (200, ["publishing fails"])
+
+
 def test_a_new_state_is_taken_as_a_whole(api: Api) -> None:
     before = api.holder.present
     publish(api.directory, api.cast.records, number=2)

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
+import re
 from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -12,11 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
+from seawall.app import furnish
+from seawall.doors.api.docs import STYLE_SHEET
 from seawall.doors.gate import PROBLEMS
 from seawall.doors.web.application import SECURITY_HEADERS, Application, build_application
-from seawall.doors.web.background import STOPPED, LedgerWatch, Repeated, keep_log
+from seawall.doors.web.background import STOPPED, LedgerWatch, Repeated, keep_log, warnings_of
 from seawall.doors.web.logs import JsonLines, TextLines
-from seawall.doors.web.process import ensure_built_ins
 from seawall.matching.testcard import TEXT
 from seawall.members.issue import issue_key
 from seawall.record.clock import system_clock
@@ -70,7 +72,7 @@ class Site:
 
 
 def site_of(settings: Settings) -> Iterator[Site]:
-    ensure_built_ins(system_clock)
+    furnish(system_clock())
     for name in ("posts", "groups"):
         save_surface(surface(name), by=OWNER, now=system_clock())
     ledger = Ledger(settings)
@@ -237,6 +239,13 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 class TestDocs:
     @pytest.fixture
     def page(self, sqlite_site: Site) -> Page:
@@ -279,6 +288,19 @@ class TestDocs:
         assert "`" not in text
         assert "DESIGN" not in text
 
+    def test_a_language_we_do_not_have_is_not_claimed(self, sqlite_site: Site) -> None:
+        response = sqlite_site.call("GET", "/docs", headers={"accept-language": "fr"})
+        assert response.headers["content-language"] == "en"
+        assert '<html lang="en">' in response.text
+
+    @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+    @pytest.mark.parametrize("ink", ["ink", "quiet", "link", "focus"])
+    @pytest.mark.parametrize("ground", ["ground", "raised"])
+    def test_its_colours_can_be_told_apart(self, scheme: int, ink: str, ground: str) -> None:
+        tokens = [re.findall(rf"--{name}: #(\w{{6}});", STYLE_SHEET.read_text())[scheme] for name in (ink, ground)]
+        lighter, darker = sorted((luminance(one) for one in tokens), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+
     def test_its_style_sheet_knows_light_and_dark_and_loads_nothing(self, sqlite_site: Site) -> None:
         response = sqlite_site.call("GET", "/docs/style.css")
         assert response.headers["content-type"] == "text/css; charset=utf-8"
@@ -297,8 +319,11 @@ class TestBackground:
 
         with caplog.at_level(logging.INFO):
             repeated = Repeated("trying", job, every=1)
+            warned = []
             for _ in range(4):
                 repeated._pass()
+                warned.append(bool(warnings_of([repeated])))
+        assert warned == [True, True, False, False]
         assert [record.message for record in caplog.records] == [
             "trying failed and will be tried again",
             "trying works again",

@@ -7,11 +7,10 @@ import pytest
 
 from seawall.matching import banks, listing
 from seawall.matching.banks import Added, BankError
-from seawall.matching.listing import SignalDisputed
 from seawall.matching.model import Attributes, IndexedSignal
 from seawall.matching.models import ListedSignal
 from seawall.matching.rows import indexed_signals
-from seawall.record.events import SignalConfirmed, SignalMuted, SignalsAdded, SignalWithdrawn
+from seawall.record.events import SignalConfirmed, SignalDisputed, SignalMuted, SignalsAdded, SignalWithdrawn
 from seawall.record.generation import generations
 from seawall.settings import Settings
 from seawall.signals.model import Signal

@@ -21,6 +21,7 @@ EXAMPLES: list[Event] = [
     events.SignalWithdrawn(by="per_1", signal="sig_1", bank="bnk_1", reason="false_positive"),
     events.SignalMuted(by="per_1", signal="sig_1", bank="bnk_1", until="2026-12-01T00:00:00.000Z"),
     events.SignalConfirmed(by="per_1", signal="sig_1", bank="bnk_1"),
+    events.SignalDisputed(by="per_1", signal="sig_1", bank="bnk_1", disputed=True),
     events.PolicySaved(by="per_1", policy="default", version=7, digest=HEX),
     events.SurfaceSaved(by="per_1", surface="posts", digest=HEX),
     events.BatchRecorded(by="system", day="2026-11-23", family="matched", batch=17, rows=120, digest=HEX),

@@ -1,5 +1,6 @@
 """What the ledger keeps, how it is read, and what it cannot be asked."""
 
+import hmac
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -233,6 +235,34 @@ def test_a_row_moved_elsewhere_or_altered_is_not_believed(tmp_path: Path) -> Non
     for wrong, place in changed:
         with pytest.raises(LedgerDamaged, match="seawall log verify"):
             unseal(wrong, place, keys)
+
+
+def test_a_row_is_sealed_as_the_reference_says(sqlite_settings: Settings) -> None:
+    """By hand, from docs/reference/ledger.md: cipher, additional data, period keys and what is hashed."""
+    signals = (seen("text", TEXT, None), seen())
+    written = Recording(verdict=verdict(Action.BLOCK, signals=signals), uploader="ada", idempotency=key("k", owner="o"))
+    ledger = Ledger(sqlite_settings)
+    record(ledger, written)
+    with ledger.opened() as storage:
+        [row] = storage.rows(MATCHED)
+    keys = sqlite_settings.keys_dir / "ledger"
+    cipher = AESGCM((keys / "2026-11-23.matched.key").read_bytes())
+    bound = f"{written.verdict.id}\0" + "2026-11-23\0matched"
+    plain = msgspec.msgpack.decode(cipher.decrypt(row.sealed[:12], row.sealed[12:], bound.encode()))
+    hash_key = (keys / "period-24664.hash.key").read_bytes()
+    pseudonym_key = (keys / "period-24664.pseudonym.key").read_bytes()
+    schema, stored, keyed, pseudonym = plain
+    assert (schema, stored["id"]) == (1, written.verdict.id)
+    assert keyed == [hmac.digest(hash_key, b"signal\0text\0" + TEXT.encode(), "sha256"), None]
+    assert pseudonym == hmac.digest(pseudonym_key, b"ada", "sha256")
+    assert row.request_key == hmac.digest(hash_key, b"request\0o\0k", "sha256")
+
+
+def test_no_nonce_is_used_twice(tmp_path: Path) -> None:
+    keys = KeyRing(tmp_path)
+    sealers = [Sealer(MATCHED, keys) for _ in range(4)]
+    nonces = {sealer.seal(block()).sealed[:12] for sealer in sealers for _ in range(300)}
+    assert len(nonces) == 1200
 
 
 def test_a_lost_key_is_said_to_be_lost(settings: Settings) -> None:

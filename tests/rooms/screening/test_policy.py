@@ -48,6 +48,7 @@ def test_a_good_policy_compiles_in_order_of_priority() -> None:
         (changed(max_distance=65), "0..64"),
         (changed(max_distance=-1), "0..64"),
         (changed(min_confirmed_by=-1), "negative"),
+        (changed(action="delete"), "unknown action"),
         (changed(code=" "), "no code"),
         (changed(text=""), "no text"),
         (changed(public_text=""), "no public_text"),

@@ -110,17 +110,20 @@ unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
 with LedgerRecorder(ledger) as recorder:
     recorder.submit(allow()).result(PATIENCE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), unlimited[1]))
-    answered, refused = [], []
+    answered, refused, reasons = [], [], set()
     for round in range(25):
         made = [allow() if number % 3 else block() for number in range(20)] + [hold(data=bytes(5_000))]
         for one, future in [(one, recorder.submit(one)) for one in made]:
             error = future.exception(PATIENCE)
             assert error is None or isinstance(error, LedgerUnavailable), error
             (refused if error else answered).append(one.verdict.id)
-    assert refused and "free space" in str(error), error
-    assert recorder.problem
+            reasons.add(str(error))
+    # Closing the files after an error empties the write-ahead log, so that answers may go on for a while.
+    assert refused and answered
+    assert all("free space" in reason for reason in reasons - {"None"}), reasons
     large = hold(data=bytes(2_000_000))
     assert recorder.submit(large).exception(PATIENCE)
+    assert recorder.problem
     assert not ledger.held.present(large.verdict.id)
     resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
     last = [allow(), block(), large]
@@ -136,7 +139,7 @@ print(len(answered), len(refused))
 """
 
 
-@pytest.mark.parametrize("limit", [60_000, 333_333])
+@pytest.mark.parametrize("limit", [60_000, 150_000])
 def test_a_full_disk_gives_no_verdict_and_goes_on_when_there_is_space(sqlite_settings: Settings, limit: int) -> None:
     arguments = [str(sqlite_settings.data_dir), str(limit)]
     command = [sys.executable, "-c", FULL_DISK, *arguments]
@@ -183,8 +186,7 @@ def test_nobody_is_left_waiting_when_many_threads_meet_the_end(sqlite_settings: 
 
     def submit() -> None:
         begin.wait()
-        for number in range(300):
-            futures.append(recorder.submit(hold(data=b"x") if number % 50 == 0 else block()))
+        futures.extend(recorder.submit(hold(data=b"x") if number % 50 == 0 else block()) for number in range(300))
 
     threads = [threading.Thread(target=submit) for _ in range(4)]
     for thread in threads:

@@ -41,13 +41,13 @@ class Invocation:
         Raises:
             Trouble: there is none, or the place is taken by something else.
         """
-        from seawall.app import bind, is_prepared, prepare
+        from seawall.app import bind, furnish, is_furnished, is_prepared, prepare
 
         settings = self.settings
         if is_prepared(settings):
             bind(settings)
-            if create and not _is_furnished():
-                furnish()
+            if create and not is_furnished():
+                furnish(system_clock())
             return settings
         if not create:
             raise Trouble(
@@ -56,7 +56,7 @@ class Invocation:
             )
         self.require_welcoming()
         prepare(settings)
-        furnish()
+        furnish(system_clock())
         return settings
 
     def require_welcoming(self) -> None:
@@ -110,25 +110,6 @@ def owner() -> str:
     from seawall.members.people import ensure_owner
 
     return ensure_owner(system_clock()).id
-
-
-def _is_furnished() -> bool:
-    """The policy comes last, so where it is, everything is."""
-    from seawall.screening.models import PolicyVersion
-
-    return PolicyVersion.objects.exists()
-
-
-def furnish() -> None:
-    """What every data directory has: its owner, the test card and the built-in policy."""
-    from seawall.matching.testcard import ensure_test_card
-    from seawall.screening.policies import ensure_built_in
-    from seawall.screening.publish import bank_rules
-
-    now = system_clock()
-    by = owner()
-    ensure_test_card(now)
-    ensure_built_in(banks=bank_rules(), by=by, now=now)
 
 
 def sequence_if_free(settings: Settings) -> None:

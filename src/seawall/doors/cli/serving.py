@@ -21,7 +21,6 @@ FLAGS: dict[str, tuple[type, str]] = {
     "decoders": (int, _("Decoder processes. [0: one for each core]")),
     "decoder_deadline": (float, _("Seconds a picture may take to open before it counts as not screened. [10]")),
     "decoder_memory_bytes": (int, _("Address space of one decoder process, in bytes. [2147483648]")),
-    "max_pixels": (int, _("Pictures with more pixels are not opened. [80000000]")),
     "keep_unmatched_days": (int, _("Days that screenings without a match are kept. [30]")),
     "keep_matched_days": (int, _("Days that screenings with a match or a hold are kept. [180]")),
     "queue_limit": (int, _("Requests that may wait for a decoder; more are answered 429. [256]")),
@@ -50,6 +49,7 @@ def serve(invocation: Invocation, /, **flags: Any) -> None:
     invocation.flags.update({name: value for name, value in flags.items() if value is not None})
     settings = invocation.settings
     invocation.require_welcoming()
+    refuse_second(settings)
     require_free_port(settings)
     start(settings)
 
@@ -63,6 +63,20 @@ def start(settings: Settings) -> None:
     from seawall.doors.web import serve as serve_all
 
     serve_all(settings)
+
+
+def refuse_second(settings: Settings) -> None:
+    """Trouble when another process serves this data directory. Asked before the port, which it holds as well."""
+    from seawall.app import try_lock
+
+    if not settings.data_dir.is_dir():
+        return
+    with try_lock(settings.data_dir) as holder:
+        if holder is not None:
+            raise Trouble(
+                _("{place} is already served by process {holder}").format(place=settings.data_dir, holder=holder),
+                _("use that one, stop it, or give this one another --data-dir and --port"),
+            )
 
 
 def require_free_port(settings: Settings) -> None:

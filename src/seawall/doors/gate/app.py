@@ -70,7 +70,9 @@ class Route:
 
 
 class Gate:
-    """The screening API. `ledger_problem` says why nothing can be recorded at the moment; empty when all is well."""
+    """The screening API. `ledger_problem` says why nothing can be recorded at the moment, empty when all is well;
+    `warnings` says what else the operator should see to.
+    """
 
     def __init__(
         self,
@@ -83,6 +85,7 @@ class Gate:
         openapi: bytes,
         decoders: int = 1,
         ledger_problem: Callable[[], str] = str,
+        warnings: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._settings = settings
         self._holder = holder
@@ -91,6 +94,7 @@ class Gate:
         self._clock = clock
         self._openapi = openapi
         self._ledger_problem = ledger_problem
+        self._warnings = warnings
         self._memory = Memory()
         self._waiting = 0
         self._decoding = ThreadPoolExecutor(max_workers=decoders, thread_name_prefix="seawall-decode")
@@ -220,11 +224,12 @@ class Gate:
         present, ledger = self._holder.present, self._ledger_problem()
         problems = [] if present else [self._holder.problem]
         problems += [ledger] if ledger else []
+        stale = (self._holder.problem,) if present and self._holder.problem else ()
         state = present.loaded.state if present else None
         return Readiness(
             ready=not problems,
             problems=tuple(problems),
-            warnings=(self._holder.problem,) if present and self._holder.problem else (),
+            warnings=(*stale, *self._warnings()),
             state=state.number if state else None,
             state_made_at=state.made_at if state else None,
             state_age_seconds=round((self._clock() - state.made_at).total_seconds(), 1) if state else None,

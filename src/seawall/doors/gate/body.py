@@ -123,6 +123,8 @@ async def read_multipart(
     fields = form.finish()
     if REQUEST_FIELD not in fields:
         raise Refused("bad_multipart", "The form has no field `request`; it holds the JSON that says what to screen.")
+    if len(fields[REQUEST_FIELD]) > MOST_JSON_BYTES:
+        raise Refused("body_too_large", f"The field `request` is larger than {MOST_JSON_BYTES} bytes.")
     return fields.pop(REQUEST_FIELD), fields
 
 

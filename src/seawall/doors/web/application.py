@@ -118,6 +118,7 @@ def build_application(
     clock: Clock = system_clock,
     decoders: int = 1,
     ledger_problem: Callable[[], str] = str,
+    warnings: Callable[[], tuple[str, ...]] = tuple,
 ) -> Application:
     """The application of a prepared data directory; Django must be bound to it (`app.bind`)."""
     description = document((*GATE_OPERATIONS, SCREENING_OPERATION), version=version("seawall"))
@@ -131,6 +132,7 @@ def build_application(
         openapi=msgspec.json.encode(description),
         decoders=decoders,
         ledger_problem=ledger_problem,
+        warnings=warnings,
     )
     kept = ledger or Ledger(settings)
     context = ApiContext(

@@ -47,6 +47,11 @@ class Repeated:
         self._failing = False
         self._thread = threading.Thread(target=self._run, name=f"seawall-{name}", daemon=True)
 
+    @property
+    def warning(self) -> str:
+        """What an operator should see to; empty when the last pass went well."""
+        return f"{self._name} fails since its last try; the log says why" if self._failing else ""
+
     def start(self) -> None:
         self._thread.start()
 
@@ -125,6 +130,10 @@ class LedgerWatch:
             self._reason = f"the screening ledger cannot be written: {error}; check free space, rights and database"
         else:
             self._reason = ""
+
+
+def warnings_of(jobs: Iterable[Repeated]) -> tuple[str, ...]:
+    return tuple(job.warning for job in jobs if job.warning)
 
 
 def keep_log(ledger: Ledger, signing_key: SigningKey, clock: Clock) -> None:

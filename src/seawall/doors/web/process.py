@@ -11,17 +11,14 @@ from types import FrameType
 
 import uvicorn
 
-from seawall.app import prepare, serve_lock
+from seawall.app import furnish, prepare, serve_lock
 from seawall.doors.web.application import build_application
-from seawall.doors.web.background import Background, LedgerWatch, jobs, keep_house, keep_log
+from seawall.doors.web.background import Background, LedgerWatch, jobs, keep_house, keep_log, warnings_of
 from seawall.doors.web.logs import log_to_stdout
-from seawall.matching.testcard import ensure_test_card
-from seawall.members.people import ensure_owner
 from seawall.record.clock import Clock, system_clock
 from seawall.record.signing import load_or_create_signing_key
 from seawall.screening.ledger import Ledger, LedgerRecorder
-from seawall.screening.policies import ensure_built_in
-from seawall.screening.publish import Publisher, bank_rules
+from seawall.screening.publish import Publisher
 from seawall.settings import Settings
 from seawall.signals.extract import open_jail
 
@@ -46,16 +43,9 @@ def serve(settings: Settings, *, clock: Clock = system_clock) -> None:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with serve_lock(settings):
         prepare(settings)
-        ensure_built_ins(clock)
+        furnish(clock())
         run(settings, clock)
     logger.info("stopped; everything that was answered is in the ledger")
-
-
-def ensure_built_ins(clock: Clock) -> None:
-    """What every data directory has: an owner, the test card and a policy."""
-    owner = ensure_owner(clock())
-    ensure_test_card(clock())
-    ensure_built_in(banks=bank_rules(), by=owner.id, now=clock())
 
 
 def run(settings: Settings, clock: Clock) -> None:
@@ -74,6 +64,7 @@ def run(settings: Settings, clock: Clock) -> None:
             open_jail(workers=decoders, deadline=settings.decoder_deadline, memory=settings.decoder_memory_bytes)
         )
         watch = LedgerWatch(ledger, recorder)
+        todo = jobs(ledger=ledger, publisher=publisher, signing_key=signing_key, watch=watch, clock=clock)
         application = build_application(
             settings,
             recorder,
@@ -82,8 +73,8 @@ def run(settings: Settings, clock: Clock) -> None:
             clock=clock,
             decoders=decoders,
             ledger_problem=watch.problem,
+            warnings=lambda: warnings_of(todo),
         )
-        todo = jobs(ledger=ledger, publisher=publisher, signing_key=signing_key, watch=watch, clock=clock)
         open_parts.enter_context(Background(todo))
         with outliving_signals():
             Server(configuration(settings, application)).run()

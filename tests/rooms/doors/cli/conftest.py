@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from django.db import connections
 
 from seawall import app
-from seawall.doors.cli.invocation import furnish
+from seawall.app import furnish
 from seawall.doors.cli.root import root
+from seawall.record.clock import system_clock
 from seawall.settings import Settings
 
 PICTURES = Path(__file__).parents[4] / "src" / "seawall" / "doors" / "cli" / "demo"
@@ -67,7 +68,7 @@ def furnished_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathF
     data_dir = tmp_path_factory.mktemp("furnished") / "data"
     shutil.copytree(sqlite_template, data_dir)
     app.bind(Settings(data_dir=data_dir))
-    furnish()
+    furnish(system_clock())
     connections["default"].close()
     return data_dir
 

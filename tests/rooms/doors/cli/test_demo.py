@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seawall.app import try_lock
 from seawall.doors.cli.demo.command import LISTED, SENT, UNLISTED, curl_line
 from seawall.doors.cli.demo.draw import write_all
 from seawall.settings import Settings
@@ -141,6 +142,13 @@ def test_a_taken_port_is_said_before_anything_is_made(nowhere: CommandLine) -> N
             assert f"port {port} is taken" in said
             assert "--port" in said
     assert not nowhere.settings.data_dir.exists()
+
+
+def test_a_second_server_names_the_first_even_on_the_same_port(seawall: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, try_lock(seawall.settings.data_dir):
+        port = str(taken.getsockname()[1])
+        for command in ("demo", "serve"):
+            assert f"already served by process {os.getpid()}" in seawall.refused(command, "--port", port)
 
 
 def test_an_address_of_another_machine_is_said(nowhere: CommandLine) -> None:

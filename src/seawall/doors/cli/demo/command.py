@@ -15,9 +15,8 @@ import click
 import msgspec
 
 from seawall.doors.cli.content import items, look_at
-from seawall.doors.cli.invocation import Command, Invocation, furnish, owner, pass_invocation
-from seawall.doors.cli.serving import require_free_port, setting_flags, start
-from seawall.doors.cli.trouble import Trouble
+from seawall.doors.cli.invocation import Command, Invocation, owner, pass_invocation
+from seawall.doors.cli.serving import refuse_second, require_free_port, setting_flags, start
 from seawall.members.keys import KeyRefused, authenticate
 from seawall.members.scopes import Scope
 from seawall.record.clock import system_clock
@@ -55,7 +54,7 @@ def demo(invocation: Invocation, /, **flags: Any) -> None:
     invocation.flags.setdefault("database_url", "")
     invocation.flags.update({name: value for name, value in flags.items() if value is not None})
     settings = _with_a_port(invocation.settings)
-    _refuse_second(settings)
+    refuse_second(settings)
     require_free_port(settings)
     invocation.require_welcoming()
     set_up(invocation, settings)
@@ -86,28 +85,15 @@ def _explain_when_ready(invocation: Invocation, settings: Settings) -> None:
 
 def set_up(invocation: Invocation, settings: Settings) -> None:
     """Everything the demonstration needs; what is there already stays."""
-    from seawall.app import prepare
+    from seawall.app import furnish, prepare
 
     prepare(settings)
-    furnish()
+    furnish(system_clock())
     with invocation.change():
         _write_pictures(settings)
         _fill_bank(settings)
         _declare_surface()
         _keep_key(settings)
-
-
-def _refuse_second(settings: Settings) -> None:
-    from seawall.app import try_lock
-
-    if not settings.data_dir.is_dir():
-        return
-    with try_lock(settings.data_dir) as holder:
-        if holder is not None:
-            raise Trouble(
-                _("{place} is already served by process {holder}").format(place=settings.data_dir, holder=holder),
-                _("use that one, stop it, or give this one another --data-dir and --port"),
-            )
 
 
 def _write_pictures(settings: Settings) -> None:

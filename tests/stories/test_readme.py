@@ -1,0 +1,47 @@
+"""The README's first result: its curl line is run against its demonstration, and the answer is of the printed form."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.stories.serving import Server
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+#: What is another in every run.
+VARYING = {"id", "screened_at", "signal"}
+
+
+def block_after(marker: str) -> str:
+    """The fenced block that follows this text in the README."""
+    found = re.search(re.escape(marker) + r".*?\n```\w*\n(.*?)\n```", README, re.DOTALL)
+    assert found, f"README has no block after {marker!r}"
+    return found.group(1)
+
+
+def without_varying(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "…" if key in VARYING else without_varying(one) for key, one in value.items()}
+    return [without_varying(one) for one in value] if isinstance(value, list) else value
+
+
+def test_the_first_result_is_what_the_readme_says(tmp_path: Path) -> None:
+    command = block_after("tests/stories/test_readme.py")
+    with Server(tmp_path / "seawall-demo", command=("demo",)) as server:
+        assert "http://127.0.0.1:8080" in command
+        typed = command.replace("http://127.0.0.1:8080", server.url)
+        run = subprocess.run(
+            ["bash", "-c", typed], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30
+        )
+        printed = server.log.read_text()
+    assert typed in printed.replace(f"{tmp_path}/", ""), "the demonstration prints another line than the README"
+    answer = json.loads(run.stdout)
+    assert answer["verdict"] == "block"
+    assert without_varying(answer) == without_varying(json.loads(block_after("your ids and times differ")))
+
+
+def test_the_readme_names_its_two_commands() -> None:
+    assert block_after("nothing else, no service, no account").split("\n") == ["make serve", "make test"]
