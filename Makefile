@@ -38,7 +38,7 @@ check: setup ## the quick gate for every commit: format, lint, types, contracts,
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config importlinter.ini
-	@$(BIN)/python -m pytest tests -q -m "not slow and not kill and not postgresql and not browser"
+	@$(BIN)/python -m pytest tests -q -m "not slow and not kill and not postgresql and not browser and not story"
 
 check-all: ## everything: PostgreSQL, browser, kill rounds, sanitizers, fresh clone; installs Debian packages as root
 	@bash .ci/check-all

@@ -22,6 +22,15 @@ BACK_ENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 COUNTERPARTS_REQUIRED = os.environ.get("REQUIRE_COUNTERPARTS") == "1"
 OPTIONAL_DATA = "../shared"
 
+STORIES = Path(__file__).parent / "stories"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Stories start real servers, so they stay out of the quick gate; they are in `make test`."""
+    for item in items:
+        if STORIES in item.path.parents:
+            item.add_marker("story")
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(

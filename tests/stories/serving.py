@@ -56,7 +56,9 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data_dir.parent / f"serve-{self.port}.log"
-        self._env = environment(SEAWALL_PORT=str(self.port), **(env or {}))
+        #: For commands about the same data directory and database.
+        self.env = dict(env or {})
+        self._env = environment(SEAWALL_PORT=str(self.port), **self.env)
         self._command = [sys.executable, "-m", "seawall", "--data-dir", str(data_dir), *command]
         self._popen = popen
 
@@ -103,18 +105,20 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-def new_key(data_dir: Path, *scopes: str) -> str:
+def new_key(data_dir: Path, *scopes: str, env: Mapping[str, str] | None = None) -> str:
     """A new API key, from the text that the command shows once."""
     options = [part for scope in scopes for part in ("--scope", scope)]
-    shown = seawall(data_dir, "key", "create", "story", *options).stdout
+    shown = seawall(data_dir, "key", "create", "story", *options, env=env).stdout
     found = re.search(r"swk_\w[\w-]+", shown)
     assert found, shown
     return found.group()
 
 
-def new_surface(data_dir: Path, name: str = "posts", *, fail_mode: str = "hold") -> None:
+def new_surface(
+    data_dir: Path, name: str = "posts", *, fail_mode: str = "hold", env: Mapping[str, str] | None = None
+) -> None:
     declared = ["--audience", "public", "--fail-mode", fail_mode, "--hold-expiry", "refuse"]
-    seawall(data_dir, "surface", "create", name, *declared)
+    seawall(data_dir, "surface", "create", name, *declared, env=env)
 
 
 def wait_until(fact: Callable[[], bool], seconds: float = 10.0) -> None:

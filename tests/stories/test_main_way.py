@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from seawall.matching import testcard
+from tests.conftest import BACK_ENDS
+from tests.postgresql import PostgresServer
 from tests.stories.serving import Client, Server, new_key, new_surface, seawall, wait_until
 
 PICTURES = Path(__file__).parents[1] / "vectors" / "images"
@@ -17,27 +19,28 @@ OTHERS = [PICTURES / "misc" / "wee.jpg", PICTURES / "misc" / "small.jpg"]
 LARGE = Path(__file__).parents[3] / "shared" / "data" / "images" / "misc"
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=BACK_ENDS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on an empty data directory, with a bank and a surface, on each database."""
     data_dir = tmp_path_factory.mktemp("main-way") / "data"
-    seawall(data_dir, "bank", "create", "ours", "--label", "tvec")
-    new_surface(data_dir)
-    return data_dir
-
-
-@pytest.fixture(scope="module")
-def server(data_dir: Path) -> Iterator[Server]:
-    with Server(data_dir) as server:
+    env = {}
+    if request.param == "postgresql":
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        postgres.create("main_way")
+        env["SEAWALL_DATABASE_URL"] = postgres.url("main_way")
+    seawall(data_dir, "bank", "create", "ours", "--label", "tvec", env=env)
+    new_surface(data_dir, env=env)
+    with Server(data_dir, env=env) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> Iterator[Client]:
-    key = new_key(server.data_dir, "screen", "lookup", "hash", "read")
+    key = new_key(server.data_dir, "screen", "lookup", "hash", "read", env=server.env)
     with Client(server, key) as client:
         # A key and a bank made beside a running server work within a second, without a restart.
         wait_until(lambda: client.post("/v1/lookup", json={"signals": []}).status_code != httpx.codes.UNAUTHORIZED)
-        seawall(server.data_dir, "bank", "add", "ours", str(BRIDGES[0]))
+        seawall(server.data_dir, "bank", "add", "ours", str(BRIDGES[0]), env=server.env)
         wait_until(lambda: client.screen(BRIDGES[0].read_bytes()).json()["verdict"] == "block")
         yield client
 
@@ -87,14 +90,14 @@ def test_hash_only_screening_keeps_the_content_at_home(client: Client) -> None:
     assert client.post("/v1/screen", json=body).json()["verdict"] == "block"
 
 
-def test_asking_for_a_person_makes_it_a_hold_that_the_command_line_decides(client: Client, data_dir: Path) -> None:
+def test_asking_for_a_person_makes_it_a_hold_that_the_command_line_decides(client: Client, server: Server) -> None:
     context = {"claim": "journalism", "text": "Our own report."}
     held = client.screen(BRIDGES[1].read_bytes(), context=context).json()
     assert held["verdict"] == "hold"
     assert held["hold_expires_at"]
     state = client.get(f"/v1/screenings/{held['id']}").json()
     assert state["hold"]["state"] == "waiting"
-    seawall(data_dir, "release", held["id"], "--reason", "journalism")
+    seawall(server.data_dir, "release", held["id"], "--reason", "journalism", env=server.env)
     assert client.get(f"/v1/screenings/{held['id']}").json()["hold"]["state"] == "released"
 
 
@@ -118,8 +121,8 @@ def test_a_stranger_sees_nothing(server: Server) -> None:
             assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_the_log_holds_and_one_directory_has_one_server(client: Client, data_dir: Path) -> None:
-    assert "problem" not in seawall(data_dir, "log", "verify").stdout.lower().replace("no problem", "")
-    second = seawall(data_dir, "serve", check=False)
+def test_the_log_holds_and_one_directory_has_one_server(client: Client, server: Server) -> None:
+    seawall(server.data_dir, "log", "verify", env=server.env)
+    second = seawall(server.data_dir, "serve", check=False, env=server.env)
     assert second.returncode == 1
     assert "already served by process" in second.stderr
