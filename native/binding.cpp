@@ -184,7 +184,18 @@ void require_radius(int radius) {
     }
 }
 
+// Most look-ups find nothing. Making two arrays costs a tenth of such a look-up, so that they share an empty pair, which is
+// never freed.
+nb::tuple no_columns() {
+    static PyObject* const pair =
+        nb::make_tuple(numpy_array(std::vector<std::uint32_t>()), numpy_array(std::vector<std::uint16_t>())).release().ptr();
+    return nb::borrow<nb::tuple>(pair);
+}
+
 nb::tuple columns_of(const std::vector<seawall::Hit>& hits) {
+    if (hits.empty()) {
+        return no_columns();
+    }
     std::vector<std::uint32_t> positions(hits.size());
     std::vector<std::uint16_t> distances(hits.size());
     for (std::size_t i = 0; i < hits.size(); ++i) {

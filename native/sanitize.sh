@@ -21,7 +21,7 @@ preload="$("$compiler" -print-file-name=libasan.so):$("$compiler" -print-file-na
 
 check() { # check NAME FLAGS...
     local tree="$build/$1"
-    cmake -S . -B "$tree" -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS="$sanitizers ${*:2}" \
+    cmake -S . -B "$tree" -DCMAKE_BUILD_TYPE=None -DSEAWALL_SANITIZE="$sanitizers ${*:2}" \
         -DPython_EXECUTABLE="$PWD/.venv/bin/python" -G "Unix Makefiles"
     cmake --build "$tree"
     # The editable install would import the ordinary kernel, so the sanitized one is put in its place beforehand. The

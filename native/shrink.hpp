@@ -28,7 +28,9 @@ constexpr std::size_t box_ahead(std::size_t window) { return (window + 2) / 2 - 
 
 // Thousandths are whole numbers and their division is correctly rounded; pdqhash gets the same float32 from float64 for
 // each of the 2^24 colours.
-inline float luma_of(const std::uint8_t* rgb) { return static_cast<float>(299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2]) / 1000.0F; }
+inline float luma_of(const std::uint8_t* rgb) {
+    return static_cast<float>(299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2]) / 1000.0F;
+}
 
 void shrink_exactly(RgbPixels pixels, Small& small);
 

@@ -70,7 +70,8 @@ struct FourRows {
     std::array<std::uint16_t, 4> weights;
 };
 
-SEAWALL_INLINE void add_rows_plainly(const FourRows& four, std::size_t from, std::size_t bytes, std::uint16_t* SEAWALL_RESTRICT sums) {
+SEAWALL_INLINE void add_rows_plainly(const FourRows& four, std::size_t from, std::size_t bytes,
+                                     std::uint16_t* SEAWALL_RESTRICT sums) {
     for (std::size_t i = from; i < bytes; ++i) {
         const unsigned sum = sums[i] + four.weights[0] * four.rows[0][i] + four.weights[1] * four.rows[1][i] +
                              four.weights[2] * four.rows[2][i] + four.weights[3] * four.rows[3][i];
@@ -79,7 +80,8 @@ SEAWALL_INLINE void add_rows_plainly(const FourRows& four, std::size_t from, std
 }
 
 // Adds the luma of `columns` sums of red, green and blue, times scale.
-SEAWALL_INLINE void add_luma_plainly(const std::uint16_t* sums, double scale, std::size_t from, std::size_t columns, double* SEAWALL_RESTRICT luma) {
+SEAWALL_INLINE void add_luma_plainly(const std::uint16_t* sums, double scale, std::size_t from, std::size_t columns,
+                                     double* SEAWALL_RESTRICT luma) {
     for (std::size_t x = from; x < columns; ++x) {
         const int thousandths = 299 * sums[3 * x] + 587 * sums[3 * x + 1] + 114 * sums[3 * x + 2];
         luma[x] += scale * thousandths;

@@ -12,6 +12,13 @@ def noise(height: int, width: int, rng: np.random.Generator) -> Pixels:
     return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+def glare(height: int, width: int, rng: np.random.Generator) -> Pixels:
+    """Nearly white: the largest sums there can be."""
+    picture = rng.integers(250, 256, (height, width, 3), dtype=np.uint8)
+    picture[: height // 3, : width // 2] -= 40
+    return picture
+
+
 def one_colour(height: int, width: int, rng: np.random.Generator) -> Pixels:
     return np.full((height, width, 3), rng.integers(0, 256, 3), dtype=np.uint8)
 
@@ -50,5 +57,5 @@ def blobs(height: int, width: int, rng: np.random.Generator) -> Pixels:
 
 
 KINDS: dict[str, Callable[[int, int, np.random.Generator], Pixels]] = {
-    made.__name__: made for made in (noise, one_colour, gradient, stripes, boxes, blobs)
+    made.__name__: made for made in (noise, glare, one_colour, gradient, stripes, boxes, blobs)
 }

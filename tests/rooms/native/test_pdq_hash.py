@@ -34,7 +34,7 @@ def test_kernel_and_twin_agree(kind: str, height: int, width: int, seed: int) ->
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-@pytest.mark.parametrize("shape", [(64, 64), (480, 640), (1024, 1024), (4111, 67), (5, 3001), (211, 4099)])
+@pytest.mark.parametrize("shape", [(64, 64), (480, 640), (1024, 1024), (2600, 140), (67, 4111), (5, 3001)])
 def test_kernel_and_twin_agree_at_awkward_sizes(kind: str, shape: tuple[int, int]) -> None:
     assert_same(KINDS[kind](*shape, np.random.default_rng(1)))
 
