@@ -1,10 +1,11 @@
-"""Writes the generated reference pages: `python docs/generate.py`. `tests/docs` fails when one is out of step."""
+"""Writes the generated pages: `python -m docs.generate`. `tests/docs` fails when one is out of step."""
 
 import ast
 from pathlib import Path
 
 import msgspec
 
+from docs import messages
 from seawall.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +55,10 @@ def _comments_above_fields(path: Path, name: str) -> dict[str, str]:
     return comments
 
 
-PAGES = {"docs/reference/settings.md": settings_page}
+PAGES = {
+    "docs/reference/settings.md": settings_page,
+    "src/seawall/locale/seawall.pot": messages.template,
+}
 
 
 def main() -> None:

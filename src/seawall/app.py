@@ -11,11 +11,13 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import django
+from django.conf import global_settings
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connections
+from django.utils.translation import to_language
 
-from seawall.settings import Settings
+from seawall.settings import CATALOGUES, Settings
 
 #: SQLite waits this long for another process's write transaction; those are at most 5 000 rows (DESIGN §4).
 SQLITE_BUSY_SECONDS = 20
@@ -34,7 +36,14 @@ INSTALLED_APPS = [
 
 
 class DataDirectoryBusy(RuntimeError):
-    """Another `seawall serve` holds this data directory; the message names its process."""
+    """Another `seawall serve` holds this data directory; the message names its process, `holder` is its id."""
+
+    def __init__(self, data_dir: Path, holder: str) -> None:
+        super().__init__(
+            f"{data_dir} is already served by process {holder}. "
+            "Stop that one first, or give this one another --data-dir."
+        )
+        self.holder = holder
 
 
 def django_database(settings: Settings) -> dict[str, Any]:
@@ -90,10 +99,18 @@ def django_configuration(settings: Settings) -> dict[str, Any]:
         "USE_I18N": True,
         "LANGUAGE_CODE": "en",
         # Only what we have: the page must not claim a language it is not written in.
-        "LANGUAGES": [("en", "English")],
+        "LANGUAGES": [("en", "English"), *_translations()],
+        "LOCALE_PATHS": [str(CATALOGUES)],
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         "LOGGING_CONFIG": None,
     }
+
+
+def _translations() -> list[tuple[str, str]]:
+    """Code and name of every language that there is a catalogue for."""
+    names = dict(global_settings.LANGUAGES)
+    found = sorted(to_language(path.parts[-3]) for path in CATALOGUES.glob("*/LC_MESSAGES/django.mo"))
+    return [(code, str(names.get(code, code))) for code in found]
 
 
 def bind(settings: Settings) -> None:
@@ -156,10 +173,7 @@ def serve_lock(settings: Settings) -> Iterator[None]:
                 yield
                 return
         if time.monotonic() > patience:
-            raise DataDirectoryBusy(
-                f"{settings.data_dir} is already served by process {holder}. "
-                "Stop that one first, or give this one another --data-dir."
-            )
+            raise DataDirectoryBusy(settings.data_dir, str(holder))
         time.sleep(LOCK_PATIENCE_SECONDS / 20)
 
 

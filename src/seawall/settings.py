@@ -1,10 +1,11 @@
 """Every setting Seawall has, in one typed object: flags > `SEAWALL_*` > `seawall.toml` in the data directory."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import msgspec
 
@@ -13,8 +14,24 @@ DEFAULT_DATA_DIRECTORY = "seawall-data"
 #: Environment variables that steer how the package is built, not how it runs.
 BUILD_VARIABLES = frozenset({"SEAWALL_REQUIRE_EXT", "SEAWALL_NO_EXT"})
 
+#: Translated texts, as `<language>/LC_MESSAGES/seawall.mo` and `django.mo`; docs/how-to/translate.md.
+CATALOGUES = Path(__file__).parent / "locale"
+
 #: Every environment variable of ours begins so.
 PREFIX = "SEAWALL_"
+
+
+#: No date arithmetic can overflow below it.
+LONGEST_KEPT_DAYS = 36_500
+
+#: More processes than any machine has cores, less than would bring one down by a slip of the keyboard.
+MOST_DECODERS = 1_024
+
+#: Whoever waits longer for a picture has given up.
+LONGEST_DEADLINE = 3_600.0
+
+#: libpq takes passwords as parameters too.
+_SECRET = re.compile(r"(?i)([?&](?:ssl)?password=)[^&]*")
 
 
 class SettingsError(ValueError):
@@ -76,7 +93,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def base_url(self) -> str:
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
     @property
     def on_postgresql(self) -> bool:
@@ -130,22 +148,48 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _checked(settings: Settings) -> Settings:
-    if settings.database_url and urlsplit(settings.database_url).scheme not in {"postgresql", "postgres"}:
-        raise SettingsError("SEAWALL_DATABASE_URL must start with postgresql://; leave it out for SQLite")
+    _check_database_url(settings.database_url)
     if not 0 <= settings.port <= 65535:
         raise SettingsError(f"port {settings.port} is outside 0..65535")
     if settings.log_format not in {"text", "json"}:
         raise SettingsError(f"log_format {settings.log_format!r} is neither text nor json")
-    for name in ("max_body_bytes", "keep_unmatched_days", "keep_matched_days", "queue_limit"):
+    for name in ("max_body_bytes", "decoder_memory_bytes", "keep_unmatched_days", "keep_matched_days", "queue_limit"):
         if getattr(settings, name) < 1:
             raise SettingsError(f"{name} must be at least 1")
+    for name in ("keep_unmatched_days", "keep_matched_days"):
+        if getattr(settings, name) > LONGEST_KEPT_DAYS:
+            raise SettingsError(f"{name} must be at most {LONGEST_KEPT_DAYS}, which is a hundred years")
+    if not 0 <= settings.decoders <= MOST_DECODERS:
+        raise SettingsError(f"decoders {settings.decoders} is outside 0..{MOST_DECODERS}; 0 means one for each core")
+    # Written so that "nan" fails as well.
+    if not 0 < settings.decoder_deadline <= LONGEST_DEADLINE:
+        raise SettingsError(f"decoder_deadline must be above 0 and at most {LONGEST_DEADLINE} seconds")
     return settings
+
+
+def _check_database_url(url: str) -> None:
+    """What is wrong with the URL, without repeating it: it may hold a password."""
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        has_name = bool(parts.path.strip("/")) or {"dbname", "service"} & {name for name, _ in parse_qsl(parts.query)}
+        _ = parts.port
+    except ValueError:
+        raise SettingsError(
+            "SEAWALL_DATABASE_URL cannot be read: write special characters of user name and password as %XX, such as "
+            "%40 for @, %2F for / and %23 for #"
+        ) from None
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise SettingsError("SEAWALL_DATABASE_URL must start with postgresql://; leave it out for SQLite")
+    if not has_name:
+        raise SettingsError("SEAWALL_DATABASE_URL names no database: write postgresql://user@host/database")
 
 
 def without_password(database_url: str) -> str:
     """The URL as it may be shown in logs and by `doctor`."""
     parts = urlsplit(database_url)
-    if parts.password is None:
-        return database_url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+    if parts.password is not None:
+        host = parts.netloc.rpartition("@")[2]
+        database_url = urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+    return _SECRET.sub(r"\1***", database_url)

@@ -1,5 +1,6 @@
 """The house stands: each import contract catches a planted violation, and no junk drawer exists at any depth."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -125,6 +126,37 @@ def test_ruff_bans_the_root_package_and_urllib_inside_rooms(tmp_path: Path, plan
     )
     assert result.returncode == 1
     assert "is banned" in result.stdout or "should not be imported explicitly" in result.stdout
+
+
+def imports_of_the_root(source: str) -> list[int]:
+    """Lines that import the root package itself, or bind its name."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                # `import seawall.signals as signals` binds the room alone.
+                bound = alias.name if alias.asname else alias.name.partition(".")[0]
+                found += [node.lineno] if bound == "seawall" else []
+        elif isinstance(node, ast.ImportFrom) and node.module == "seawall" and not node.level:
+            found.append(node.lineno)
+    return found
+
+
+@pytest.mark.parametrize(
+    "planted", ["import seawall", "import seawall as x", "import seawall.signals", "from seawall import new_id"]
+)
+def test_a_planted_import_of_the_root_package_is_found(planted: str) -> None:
+    assert imports_of_the_root(planted) == [1]
+
+
+def test_nothing_in_the_house_imports_the_root_package() -> None:
+    """Ruff bans a few names of it; this bans every use, under whatever name."""
+    found = {
+        str(path.relative_to(PACKAGE)): lines
+        for path in PACKAGE.rglob("*.py")
+        if (lines := imports_of_the_root(path.read_text(encoding="utf-8")))
+    }
+    assert found == {}
 
 
 def test_no_import_hides_under_type_checking() -> None:

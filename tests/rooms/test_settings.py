@@ -29,11 +29,26 @@ def test_defaults_need_no_file_and_no_environment() -> None:
         ({}, {"SEAWALL_LOG_FORMAT": "xml"}, "neither text nor json"),
         ({}, {"SEAWALL_QUEUE_LIMIT": "0"}, "at least 1"),
         ({}, {"SEAWALL_KEEP_MATCHED_DAYS": "-1"}, "at least 1"),
+        ({}, {"SEAWALL_KEEP_MATCHED_DAYS": "10000000"}, "at most 36500"),
+        ({}, {"SEAWALL_DECODERS": "-1"}, "outside 0..1024"),
+        ({}, {"SEAWALL_DECODER_DEADLINE": "0"}, "above 0"),
+        ({}, {"SEAWALL_DECODER_DEADLINE": "nan"}, "above 0"),
+        ({}, {"SEAWALL_DECODER_MEMORY_BYTES": "0"}, "at least 1"),
+        ({}, {"SEAWALL_DATABASE_URL": "postgresql://sea@db"}, "names no database"),
+        ({}, {"SEAWALL_DATABASE_URL": "postgresql://sea:se#cret@db/wall"}, "cannot be read"),
+        ({}, {"SEAWALL_DATABASE_URL": "postgresql://sea:se[cret@db/wall"}, "cannot be read"),
     ],
 )
 def test_bad_settings_are_named(flags: dict[str, object], environment: dict[str, str], message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises(SettingsError, match=message) as caught:
         load_settings(flags, environment)
+    assert "cret" not in str(caught.value), "a password is never repeated"
+
+
+def test_addresses_of_either_kind_make_a_link() -> None:
+    assert Settings(host="::1").base_url == "http://[::1]:8080"
+    assert Settings(host="127.0.0.1", port=80).base_url == "http://127.0.0.1:80"
+    assert Settings(public_url="https://wall.example/").base_url == "https://wall.example"
 
 
 @pytest.mark.parametrize(
@@ -55,6 +70,8 @@ def test_build_variables_are_not_settings() -> None:
     [
         ("postgresql://sea:secret@db:5432/wall?x=1", "postgresql://sea:***@db:5432/wall?x=1"),
         ("postgresql://sea@db/wall", "postgresql://sea@db/wall"),
+        ("postgresql:///wall?host=db&password=secret&x=1", "postgresql:///wall?host=db&password=***&x=1"),
+        ("postgresql://db/wall?sslpassword=secret", "postgresql://db/wall?sslpassword=***"),
     ],
 )
 def test_a_password_is_never_shown(url: str, shown: str) -> None:

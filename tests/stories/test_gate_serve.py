@@ -1,18 +1,26 @@
 """An operator starts `seawall serve`, and a platform sends uploads to it with curl."""
 
+import contextlib
+import io
 import json
+import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+from PIL import Image
 
 from seawall.matching.testcard import TEXT, picture
-from tests.stories.serving import Server, new_key, seawall
+from seawall.settings import Settings
+from tests.stories.serving import Client, Server, new_key, seawall, wait_until
+from tests.vectors.hostile import pictures
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
 
@@ -70,17 +78,113 @@ def test_a_hold_is_resolved_on_the_command_line(server: Server, key: str) -> Non
     assert now["hold"]["state"] == "released"
 
 
+def peak_memory(server: Server) -> int:
+    """The most bytes that the server's process, without its decoders, has held so far."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
+
+
 def test_a_hundred_megabytes_are_refused_and_the_server_stays_up(server: Server, key: str, tmp_path: Path) -> None:
     huge = tmp_path / "huge"
     with huge.open("wb") as out:
         out.truncate(100_000_000)
     form = {"surface": "posts", "parts": [{"kind": "file", "file": "f"}]}
+    before = peak_memory(server)
     status, said = curl(server, "/v1/screen", key, "-F", f"request={json.dumps(form)}", "-F", f"f=@{huge}")
     assert (status, said["code"]) == (413, "body_too_large")
+    assert said["next_step"]
+    assert peak_memory(server) - before < 5_000_000, "its length was said, so that nothing of it is kept"
     chunked = ["-H", "Transfer-Encoding: chunked"]
     status, said = curl(server, "/v1/screen", key, *chunked, "-F", f"request={json.dumps(form)}", "-F", f"f=@{huge}")
     assert (status, said["code"]) == (413, "body_too_large")
+    assert peak_memory(server) - before < 2 * Settings().max_body_bytes
     assert httpx.get(f"{server.url}/readyz").json()["ready"]
+
+
+def test_keys_that_open_nothing_are_told_why(server: Server, key: str) -> None:
+    form = {"surface": "posts", "parts": [{"kind": "text", "text": "words"}]}
+
+    def said_to(shown: str) -> tuple[int, str, bool]:
+        answer = httpx.post(f"{server.url}/v1/screen", json=form, headers={"authorization": f"Bearer {shown}"})
+        said = answer.json()
+        return answer.status_code, said.get("code", ""), bool(said.get("next_step"))
+
+    reader, revoked = new_key(server.data_dir, "read"), new_key(server.data_dir, "screen")
+    wait_until(lambda: said_to(reader)[1] == "wrong_scope" and said_to(revoked)[0] == httpx.codes.OK)
+    assert said_to(reader) == (403, "wrong_scope", True)
+    seawall(server.data_dir, "key", "revoke", f"key_{UUID(revoked[4:36])}")
+    wait_until(lambda: said_to(revoked) == (401, "key_revoked", True), seconds=2)
+    assert said_to(key[:-1] + ("A" if key[-1] != "A" else "E"))[1] == "key_unknown"
+
+
+def test_an_idempotency_key_belongs_to_one_request(server: Server, key: str) -> None:
+    with Client(server, key) as client:
+        first = client.screen(b"some bytes", kind="file", idempotency_key="story-1")
+        again = client.screen(b"some bytes", kind="file", idempotency_key="story-1")
+        other = client.screen(b"other bytes", kind="file", idempotency_key="story-1")
+    assert again.json() == first.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert "verdict" not in other.json()
+
+
+def test_strangers_cannot_fill_its_memory_or_its_log(server: Server) -> None:
+    before, log = peak_memory(server), server.log.read_text()
+    for start, piece in (
+        (b"GET /livez HTTP/1.1\r\nX: ", b"a" * 65_536),
+        (b"GET /livez HTTP/1.1\r\n", b"A: b\r\n" * 10_000),
+        (b"POST /v1/screen HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", b"a" * 65_536),
+        (b"no HTTP at all\r\n\r\n", b""),
+        (b"GET /docs HTTP/1.1\r\nHost: forged line\r\n\r\n", b""),
+        (b"GET /docs HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", b""),
+    ):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as stranger:
+            with contextlib.suppress(ConnectionError):
+                stranger.sendall(start)
+                for _ in range(800 if piece else 0):
+                    stranger.sendall(piece)
+            with contextlib.suppress(ConnectionError):
+                stranger.recv(100)
+    assert peak_memory(server) - before < 10_000_000
+    assert server.log.read_text() == log
+    assert httpx.get(f"{server.url}/readyz").json()["ready"]
+
+
+PHOTO = (Path(__file__).parents[1] / "vectors" / "images" / "misc" / "wee.jpg").read_bytes()
+HOSTILE = {
+    "empty": (b"", 422, "empty_part"),
+    "truncated": (PHOTO[:3_000], 200, "truncated"),
+    "bomb": (pictures.png_bomb(), 200, "too_many_pixels"),
+    "bomb behind a frame": (pictures.gif_bomb_behind_a_frame(), 200, "too_many_pixels"),
+    "text named .jpg": (b"this is not a picture", 200, "not_an_image"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_uploads_get_a_clear_answer(server: Server, key: str, name: str) -> None:
+    content, status, code = HOSTILE[name]
+    with Client(server, key) as client:
+        answer = client.screen(content)
+        said = answer.json()
+        assert answer.status_code == status
+        if status == httpx.codes.OK:
+            assert (said["verdict"], said["degraded"]) == ("hold", True)
+            assert [one["code"] for one in said["degraded_reasons"]] == [code]
+            assert ":" in said["degraded_reasons"][0]["text"], "what follows is the next step"
+        else:
+            assert (said["code"], bool(said["next_step"])) == (code, True)
+        assert client.screen(picture()).json()["verdict"] == "block", "the next one is screened as ever"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (300, 200)], ids=["1x1", "featureless"])
+def test_quality_0_is_said(server: Server, key: str, size: tuple[int, int]) -> None:
+    flat = io.BytesIO()
+    Image.new("RGB", size, "grey").save(flat, "PNG")
+    with Client(server, key) as client:
+        said = client.screen(flat.getvalue()).json()
+    assert [one["quality"] for one in said["signals"] if one["type"] == "pdq"] == [0]
+    assert "low_quality" in [one["code"] for one in said["reasons"]]
+    assert said["verdict"] == "allow"
 
 
 def test_a_client_that_hangs_up_leaves_nothing_behind(server: Server, key: str, tmp_path: Path) -> None:

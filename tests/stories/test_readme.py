@@ -2,13 +2,18 @@
 
 import json
 import re
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from tests.stories.serving import Server
+from PIL import Image
+
+from tests.stories.serving import Server, environment
 
 ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "src" / "seawall" / "doors" / "cli" / "demo"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 #: What is another in every run.
@@ -41,6 +46,25 @@ def test_the_first_result_is_what_the_readme_says(tmp_path: Path) -> None:
     answer = json.loads(run.stdout)
     assert answer["verdict"] == "block"
     assert without_varying(answer) == without_varying(json.loads(block_after("your ids and times differ")))
+
+
+def typed_in(place: Path, command: str) -> subprocess.CompletedProcess[str]:
+    program, *words = shlex.split(command)
+    assert program == ".venv/bin/seawall"
+    typed = [sys.executable, "-m", "seawall", *words]
+    return subprocess.run(typed, cwd=place, env=environment(), capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_picture_of_ones_own_is_stopped_as_the_readme_says(tmp_path: Path) -> None:
+    for name, picture in (("my-photograph", "orchard"), ("an-edited-copy", "orchard")):
+        with Image.open(PICTURES / f"{picture}.jpg") as opened:
+            small = opened.resize((opened.width * 3 // 4, opened.height * 3 // 4)) if "copy" in name else opened
+            small.save(tmp_path / f"{name}.jpg", quality=60)
+    commands = block_after("## Stop one of your own").split("\n")
+    assert len(commands) == 3
+    with Server(tmp_path / "seawall-demo", command=("demo",)):
+        *_, last = [typed_in(tmp_path, command) for command in commands]
+    assert (last.returncode, ": BLOCK" in last.stdout, "bank ours" in last.stdout) == (11, True, True), last.stdout
 
 
 def test_the_readme_names_its_two_commands() -> None:

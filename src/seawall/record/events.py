@@ -157,15 +157,17 @@ class SurfaceSaved(Event, frozen=True, kw_only=True):
     digest: Digest
 
 
-class BatchRecorded(Event, frozen=True, kw_only=True):
-    """One group commit of the screening ledger: `digest` is SHA-256 over its rows."""
+class BatchesRecorded(Event, frozen=True, kw_only=True):
+    """Group commits of the screening ledger, numbered from `first` on: of each how many rows, and SHA-256 over them.
 
-    name: ClassVar[str] = "screening:batch:recorded"
+    All that came to be since the last look share one event, so that a busy ledger does not fill the log.
+    """
+
+    name: ClassVar[str] = "screening:batches:recorded"
     day: Day
     family: Code
-    batch: Count
-    rows: Count
-    digest: Digest
+    first: Count
+    batches: list[tuple[Count, Digest]]
 
 
 class HoldResolved(Event, frozen=True, kw_only=True):
@@ -193,6 +195,13 @@ class KeyRevoked(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "members:key:revoked"
     key: Code
     reason: Reason = ""
+
+
+class EventForgotten(Event, frozen=True, kw_only=True):
+    """Salt and body of `event` were destroyed by whoever may; without this event their absence is damage."""
+
+    name: ClassVar[str] = "record:event:forgotten"
+    event: Code
 
 
 class OwnerCreated(Event, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from django.db import connection, transaction
 
-from seawall.record.models import Generation
+from seawall.record.models import Event, Generation
 
 
 def bump(name: str) -> int:
@@ -22,3 +22,13 @@ def bump(name: str) -> int:
 
 def generations() -> dict[str, int]:
     return dict(Generation.objects.values_list("name", "value"))
+
+
+def newest_event() -> str:
+    """Id of the event written last; empty before the first. No other database, nor an older copy of this, has it."""
+    return Event.objects.order_by("-serial").values_list("event_id", flat=True).first() or ""
+
+
+def has_event(event_id: str) -> bool:
+    """Whether this database's past has the event."""
+    return Event.objects.filter(event_id=event_id).exists()

@@ -10,6 +10,9 @@ from seawall.record import canonical_json, events, models
 from seawall.record.clock import rfc3339
 from seawall.record.ids import new_id
 
+#: Milliseconds to wait for other readers and writers, who meanwhile wait for us.
+CLEARING_PATIENCE = 200
+
 #: As long as the digest, so that guessing a short body behind a commitment is hopeless.
 SALT_BYTES = 32
 
@@ -24,6 +27,10 @@ class SourceRefTaken(ValueError):
 
 class UnknownEvent(LookupError):
     """No event has this id; the message repeats it."""
+
+
+class Unforgettable(ValueError):
+    """This event says that another one was forgotten. It stays, or that erasure would look like damage."""
 
 
 def new_salt() -> bytes:
@@ -75,17 +82,45 @@ def outbox(topic: str, payload: canonical_json.Json, *, now: datetime, due_at: d
     )
 
 
-def forget(event_id: str) -> bool:
+def forget(event_id: str, *, by: str, now: datetime) -> bool:
     """Destroy an event's salt and body for good; its leaf, and with it every proof of the log, stays valid.
 
-    False when that was done before. UnknownEvent when there is no such event.
+    That it was done, and by whom, is an event in the same transaction: `verify` takes an empty event that none speaks
+    of for damage. False when it was done before. On SQLite the old bytes leave the disk with `clear_deleted`.
+
+    Raises:
+        UnknownEvent: there is no such event.
+        Unforgettable: it is itself the record of a forgetting.
     """
+    _require_transaction()
     found = models.Event.objects.filter(event_id=event_id)
-    if found.exclude(salt=None, body=None).update(salt=None, body=None):
-        return True
-    if found.exists():
+    row = found.first()
+    if row is None:
+        raise UnknownEvent(f"there is no event {event_id[:80]!r}: copy the whole id, evt_ included")
+    if row.name == events.EventForgotten.name:
+        raise Unforgettable(Unforgettable.__doc__)
+    if not found.exclude(salt=None, body=None).update(salt=None, body=None):
         return False
-    raise UnknownEvent(f"there is no event {event_id[:80]!r}: copy the whole id, evt_ included")
+    record(events.EventForgotten(by=by, event=event_id), now=now)
+    return True
+
+
+def clear_deleted() -> bool:
+    """Empty SQLite's write-ahead log, where what was deleted or forgotten would stay readable until it is overwritten.
+
+    Whether it is empty now: a reader or writer may be in the way, then call again later. Elsewhere nothing is done.
+    """
+    connection = transaction.get_connection()
+    if connection.vendor != "sqlite":
+        return True
+    with connection.cursor() as cursor:
+        [patience] = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {CLEARING_PATIENCE}")
+        try:
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {patience}")
+    return not busy
 
 
 def read(row: models.Event) -> events.Event | None:

@@ -5,6 +5,7 @@ memory.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from django.db import DatabaseError
@@ -79,6 +80,8 @@ class _Walk:
     edge: merkle.CompactRange = field(default_factory=merkle.CompactRange)
     #: The unfinished tile of each level.
     open_tiles: list[bytearray] = field(default_factory=list)
+    #: Ids of the events that others say were forgotten, read when the first empty one is met.
+    lawful: set[str] = field(default_factory=set)
     events: int = 0
     waiting: int = 0
     forgotten: int = 0
@@ -219,7 +222,7 @@ def _check_event(walk: _Walk, row: Event) -> None:
     if len(row.commitment) != merkle.HASH_BYTES:
         raise _Damage(where, "its commitment has not 32 bytes")
     if row.salt is None and row.body is None:
-        walk.forgotten += 1
+        _check_forgotten(walk, row, where)
         return
     if row.salt is None or row.body is None:
         raise _Damage(where, "only one of salt and body is gone: forgetting takes both")
@@ -236,6 +239,25 @@ def _check_event(walk: _Walk, row: Event) -> None:
         raise _Damage(where, "its columns differ from its body")
     if row.source_ref is not None:
         _ask_above(walk, row, row.source_ref, event, where)
+
+
+def _check_forgotten(walk: _Walk, row: Event, where: str) -> None:
+    """An event may only be empty where another one says that it was forgotten; that one is checked in its own place."""
+    if row.event_id not in walk.lawful:
+        # Read again each time that one is missing: it may have been forgotten while we were on our way here.
+        walk.lawful.update(_forgotten_ids())
+    if row.event_id not in walk.lawful or row.name == events.EventForgotten.name:
+        raise _Damage(where, f"salt and body are gone, and no {events.EventForgotten.name} event says so")
+    walk.forgotten += 1
+
+
+def _forgotten_ids() -> Iterator[str]:
+    for row in Event.objects.filter(name=events.EventForgotten.name).order_by("serial").iterator(chunk_size=CHUNK):
+        # One that cannot be read excuses nothing; the walk names it when it comes there.
+        with suppress(canonical_json.BadJson, events.BadEvent, KeyError, TypeError):
+            event = journal.read(row)
+            if isinstance(event, events.EventForgotten):
+                yield event.event
 
 
 def _ask_above(walk: _Walk, row: Event, source_ref: str, event: events.Event, where: str) -> None:

@@ -47,6 +47,10 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
     overlay: tuple[OverlaySignal, ...] = ()
     #: Ids of the snapshot's signals that no longer match, or match with the overlay's attributes instead.
     removed: tuple[str, ...] = ()
+    #: The generations of the tables it was made from, and the newest event then. Equal generations alone could be
+    #: those of another database, or of a restored backup that went another way.
+    generations: dict[str, int] = {}
+    newest_event: str = ""
 
 
 def write_state(directory: Path, state: GateState) -> None:
@@ -91,14 +95,17 @@ def state_stamp(directory: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def load(directory: Path, before: LoadedState | None = None) -> LoadedState:
-    """Read the state and open its index, reusing the mapped snapshot of `before` where it is the same file."""
+def load(directory: Path, before: LoadedState | None = None, *, verify: bool = False) -> LoadedState:
+    """Read the state and open its index, reusing the mapped snapshot of `before` where it is the same file.
+
+    `verify` also recomputes the checksums of a snapshot that is opened.
+    """
     stamp = state_stamp(directory)
     state = read_state(directory)
     if before is not None and before.state.snapshot == state.snapshot:
         base = before.index
     else:
-        base = Index.open(directory / state.snapshot)
+        base = Index.open(directory / state.snapshot, verify=verify)
     added = [
         IndexedSignal(
             signal_id=one.id, type=one.type, value=one.value, attributes=state.overlay_attributes[one.attributes]

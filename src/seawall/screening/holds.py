@@ -14,7 +14,8 @@ from seawall.record.ids import BadId, id_time
 from seawall.record.journal import record
 from seawall.screening.ledger.batches import append_batches
 from seawall.screening.ledger.ledger import Ledger
-from seawall.screening.ledger.model import LedgerFamily, Partition
+from seawall.screening.ledger.model import KeyDestroyed, LedgerDamaged, LedgerFamily, Partition
+from seawall.screening.ledger.storage import StorageFailed
 from seawall.screening.model import HoldExpiry
 from seawall.screening.models import Hold
 from seawall.screening.recording import HeldPart
@@ -139,16 +140,25 @@ def sweep(ledger: Ledger, *, now: datetime) -> int:
     """Destroy bytes that belong to no waiting hold (a crash left them); returns for how many holds."""
     ledger.keys.sweep(now=now)
     count = 0
+    ledger.held.sweep(now=now)
     for screening_id in ledger.held.ids():
         found = state(screening_id)
         if found is None:
-            unneeded = now - id_time("scr", screening_id) > IN_FLIGHT and ledger.read(screening_id) is None
+            unneeded = now - id_time("scr", screening_id) > IN_FLIGHT and not _may_have_row(ledger, screening_id)
         else:
             unneeded = found.state is not HoldPhase.WAITING
         if unneeded:
             ledger.held.destroy(screening_id)
             count += 1
     return count
+
+
+def _may_have_row(ledger: Ledger, screening_id: str) -> bool:
+    """A row that cannot be read is a row: its bytes stay, and do not keep others from being swept."""
+    try:
+        return ledger.read(screening_id) is not None
+    except (LedgerDamaged, KeyDestroyed, StorageFailed):
+        return True
 
 
 def _catch_up(ledger: Ledger, screening_id: str, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -190,10 +190,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Action
     surface: str
     content_id: str | None
-    screened_at: datetime
+    screened_at: Annotated[datetime, msgspec.Meta(tz=True)]
     degraded: bool
     degraded_reasons: tuple[Degradation, ...]
-    hold_expires_at: datetime | None
+    hold_expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None
     policy: PolicyName
     reasons: tuple[Reason, ...]
     public_reason: str | None

@@ -64,7 +64,7 @@ class Hold(models.Model):
     day = models.DateField()
     held_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
-    #: `release`, `refuse`; empty where the surface is not declared: then only a person decides.
+    #: `release`, `refuse`; empty where nothing was promised: then only a person decides.
     on_expiry = models.CharField(max_length=10, blank=True)
     #: waiting, released, refused or expired.
     state = models.CharField(max_length=10, default="waiting")

@@ -23,6 +23,9 @@ GENERATION = "policy"
 #: Longest time a person may be given: a hold that nobody looks at for months is a refusal without saying so.
 LONGEST_HOLD_HOURS = 24 * 30
 
+#: Nobody appeals after ten years, and what can be appealed against must be kept until then.
+LONGEST_APPEAL_DAYS = 3650
+
 #: The test card must always block, and instructional material never blocks by itself (DESIGN §6).
 BUILT_IN_RULES = (
     Rule(
@@ -129,8 +132,9 @@ def save_surface(surface: Surface, *, by: str, now: datetime) -> None:
         raise SurfaceError(f"{surface.name!r} is no surface name: use lower-case letters, digits, dots and hyphens")
     if not 1 <= surface.hold_hours <= LONGEST_HOLD_HOURS:
         raise SurfaceError(f"a hold lasts 1 to {LONGEST_HOLD_HOURS} hours, not {surface.hold_hours}")
-    if surface.appeal_days < 1:
-        raise SurfaceError("the appeal window is at least one day; six months is the default")
+    if not 1 <= surface.appeal_days <= LONGEST_APPEAL_DAYS:
+        text = f"the appeal window has 1 to {LONGEST_APPEAL_DAYS} days, not {surface.appeal_days}"
+        raise SurfaceError(f"{text}; six months is the default")
     body = msgspec.json.encode(surface, order="deterministic")
     with transaction.atomic():
         bump(GENERATION)

@@ -4,7 +4,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from seawall.screening.model import Verdict
+from seawall.screening.model import HoldExpiry, Verdict
 from seawall.signals.model import Kind
 
 
@@ -38,6 +38,7 @@ class HeldPart:
 class Recording:
     """One answer about to be given. `uploader` is turned into a pseudonym before it is stored; `held_parts` are
     used only when the verdict is a hold; `store=False` skips the row of an unmatched allow (a surface's choice).
+    `hold_expiry` is what the surface promised at that moment; a hold without one is never settled without a person.
     """
 
     verdict: Verdict
@@ -45,6 +46,7 @@ class Recording:
     idempotency: Idempotency | None = None
     held_parts: tuple[HeldPart, ...] = ()
     store: bool = True
+    hold_expiry: HoldExpiry | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

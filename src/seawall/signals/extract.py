@@ -9,7 +9,8 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +18,7 @@ import msgspec
 
 from seawall.signals.file import md5, sha256
 from seawall.signals.jail import Boundary, Jail, JailDied, JailRefused, JailTimeout
-from seawall.signals.jail.boundary import DEADLINE, MEMORY
+from seawall.signals.jail.boundary import DEADLINE, MEMORY, plain
 from seawall.signals.model import BadSignal, Extraction, Family, Gap, Kind, Part, Signal, SignalType
 from seawall.signals.text import TextTooLong
 from seawall.signals.text import fingerprint as text_fingerprint
@@ -29,6 +30,14 @@ IMAGE_FUNCTION = "seawall.signals.image.decode:extract"
 
 #: The most signals that one picture may give, whatever a worker says: the frames of one animation.
 _MAX_SIGNALS_PER_PICTURE = 1_000
+
+#: A decoder says one thing that went wrong, sometimes two.
+_MAX_GAPS_PER_PICTURE = 8
+_GAP_CODE = re.compile(r"[a-z_]{1,40}")
+
+#: Seconds in which the pictures of one post are begun. The last one may still use up its own deadline, so that a post
+#: of many slow pictures holds a decoder for this and one deadline, instead of for one deadline each.
+POST_SECONDS = 30.0
 
 _NO_SENSE = "The decoder's answer made no sense, so it was not used: have a person look."
 
@@ -119,15 +128,17 @@ def open_jail(*, workers: int, deadline: float = DEADLINE, memory: int = MEMORY)
     return Jail(functions=(IMAGE_FUNCTION,), workers=workers, deadline=deadline, memory=memory)
 
 
-def extract(parts: Sequence[Part], jail: Boundary) -> Extraction:
+def extract(parts: Sequence[Part], jail: Boundary, *, stopwatch: Callable[[], float] = time.monotonic) -> Extraction:
     """The signals of all parts, in their order, without repetition inside a part; and an honest gap for the rest.
 
     Raises nothing for bad content: what cannot be looked at becomes a gap. JailClosed when the jail is closed.
+    Pictures that come after POST_SECONDS (by `stopwatch`, in seconds) are not opened.
     """
     signals: list[Signal] = []
     gaps: list[Gap] = []
+    until = stopwatch() + POST_SECONDS
     for part in parts:
-        found = _extract_part(part, jail)
+        found = _extract_part(part, jail, late=lambda: stopwatch() >= until)
         signals.extend(_named(found.signals, part.name))
         gaps.extend(Gap(part=part.name, code=gap.code, text=gap.text) for gap in found.gaps)
     return Extraction(signals=tuple(signals), gaps=tuple(gaps))
@@ -138,7 +149,7 @@ def _named(signals: Iterable[Signal], part: str) -> Iterator[Signal]:
         yield Signal(type=signal.type, value=signal.value, version=signal.version, quality=signal.quality, part=part)
 
 
-def _extract_part(part: Part, jail: Boundary) -> Extraction:
+def _extract_part(part: Part, jail: Boundary, *, late: Callable[[], bool]) -> Extraction:
     if part.signals is not None:
         return _given(part.signals)
     if part.kind is Kind.TEXT:
@@ -149,7 +160,7 @@ def _extract_part(part: Part, jail: Boundary) -> Extraction:
         return _gap(
             "wrong_content", f"A part of kind {part.kind} needs a file, and none came: send the file or its signals."
         )
-    return _file(part.kind, part.data, jail)
+    return _file(part.kind, part.data, jail, late=late)
 
 
 def _gap(code: str, text: str, signals: Iterable[Signal] = ()) -> Extraction:
@@ -198,12 +209,12 @@ def _url(part: Part) -> Extraction:
         return _gap("bad_url", f"This address was not understood. {error}.")
 
 
-def _file(kind: Kind, content: bytes, jail: Boundary) -> Extraction:
+def _file(kind: Kind, content: bytes, jail: Boundary, *, late: Callable[[], bool]) -> Extraction:
     if not content:
         return _gap("empty", "This file has no bytes in it: send it again, or leave the part out.")
     exact = (canonical_signal("sha256", sha256(content)), canonical_signal("md5", md5(content)))
     if kind is Kind.IMAGE:
-        picture = _picture(content, jail)
+        picture = _gap("no_time_left", _NO_TIME_LEFT) if late() else _picture(content, jail)
         return Extraction(signals=picture.signals + exact, gaps=picture.gaps)
     if kind is Kind.FILE:
         return Extraction(signals=exact)
@@ -214,11 +225,19 @@ def _file(kind: Kind, content: bytes, jail: Boundary) -> Extraction:
     )
 
 
+_NO_TIME_LEFT = (
+    f"The parts before this picture took the {POST_SECONDS:.0f} seconds that one post gets, so it was not opened: "
+    "send fewer pictures at once, or have a person look."
+)
+
+
 def _picture(content: bytes, jail: Boundary) -> Extraction:
     try:
         answer = jail.call(IMAGE_FUNCTION, content)
     except JailRefused as refusal:
-        return _gap(refusal.code, refusal.text)
+        return (
+            _gap(refusal.code, refusal.text) if _GAP_CODE.fullmatch(refusal.code) else _gap("decoder_died", _NO_SENSE)
+        )
     except JailTimeout as error:
         return _gap("decoder_timeout", f"This picture took too long to open ({error}): have a person look.")
     except JailDied as error:
@@ -230,12 +249,24 @@ def _checked(answer: bytes) -> Extraction:
     """What came out of the jail is as untrusted as what went in: it is read strictly, and each value is validated."""
     try:
         said = msgspec.msgpack.decode(answer, type=Extraction)
+        _require_sense(said)
         signals = [canonical_signal(signal.type, signal.value, signal.quality) for signal in said.signals]
-    except (msgspec.MsgspecError, BadSignal):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, BadSignal):
         return _gap("decoder_died", _NO_SENSE)
-    if len(signals) > _MAX_SIGNALS_PER_PICTURE or any(signal.type != "pdq" for signal in signals):
-        return _gap("decoder_died", _NO_SENSE)
-    return Extraction(signals=tuple(signals), gaps=said.gaps)
+    gaps = [Gap(part="", code=gap.code, text=plain(gap.text)) for gap in said.gaps]
+    return Extraction(signals=tuple(signals), gaps=tuple(gaps))
+
+
+def _require_sense(said: Extraction) -> None:
+    """BadSignal unless this can be what a picture gave: how much, of which types, and never nothing at all."""
+    if len(said.signals) > _MAX_SIGNALS_PER_PICTURE or len(said.gaps) > _MAX_GAPS_PER_PICTURE:
+        raise BadSignal("more than any picture gives")
+    if not said.signals and not said.gaps:
+        raise BadSignal("neither a signal nor a reason why there is none")
+    if any(signal.type != "pdq" for signal in said.signals):
+        raise BadSignal("a type that no picture gives")
+    if not all(_GAP_CODE.fullmatch(gap.code) for gap in said.gaps):
+        raise BadSignal("a gap without a code")
 
 
 #: How the files begin that `fingerprint` takes for pictures: (offset, bytes). HEIC, JPEG XL, JPEG 2000 and Photoshop

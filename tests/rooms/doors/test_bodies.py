@@ -34,7 +34,7 @@ GOOD = multipart((field(b"request"), REQUEST), (field(b"f") + b'; filename="x"',
 
 
 def send(api: Api, body: bytes, kind: str = "multipart/form-data; boundary=B") -> Any:
-    return api.call("POST", "/v1/screen", content=body, headers={"content-type": kind})
+    return api.call("POST", "/v1/screen", content=body, headers={"content-type": kind.encode("latin-1")})
 
 
 def test_the_good_form_is_good(api: Api) -> None:
@@ -54,6 +54,9 @@ def test_a_file_may_come_before_the_request(api: Api) -> None:
         (GOOD, "multipart/form-data; boundary="),
         (GOOD, "multipart/form-data; boundary=other"),
         (GOOD, "multipart/form-data; boundary=" + "b" * 300),
+        (multipart((field(b"request"), REQUEST), boundary=b"B" * 71), "multipart/form-data; boundary=" + "B" * 71),
+        (GOOD.replace(b"--B", b"--B\r"), 'multipart/form-data; boundary="B\r"'),
+        (GOOD.replace(b"--B", b"--B\xe9"), 'multipart/form-data; boundary="B\xe9"'),
         (b"garbage", "multipart/form-data; boundary=B"),
         (b"--B\r\n\r\nno headers\r\n--B--\r\n", "multipart/form-data; boundary=B"),
         (b"--B--\r\n", "multipart/form-data; boundary=B"),
@@ -151,8 +154,14 @@ class TestLimits:
                 await asyncio.sleep(5)
                 return await super().__call__()
 
-        status, answer = raw(api, Stalled([b"x"]))
+        said: dict[bytes, bytes] = {}
+        status, answer = raw(api, Stalled([b"x"]), said=said)
         assert (status, answer["code"]) == (408, "body_too_slow")
+        assert said[b"connection"] == b"close", "what is still to come is not waited for"
+
+    def test_a_content_type_of_kilobytes_is_not_taken_apart(self, api: Api) -> None:
+        kind = "multipart/form-data; boundary=B" + ";" * 2_000
+        problem(send(api, GOOD, kind), 415, "unsupported_media_type")
 
 
 class TestClientGone:
@@ -196,7 +205,13 @@ class endless(Sender):  # noqa: N801
         return {"type": "http.request", "body": self._piece if self.taken > 1 else GOOD[:200], "more_body": True}
 
 
-def raw(api: Api, sender: Sender, *, headers: Iterable[tuple[bytes, bytes]] = ()) -> tuple[int | None, Any]:
+def raw(
+    api: Api,
+    sender: Sender,
+    *,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    said: dict[bytes, bytes] | None = None,
+) -> tuple[int | None, Any]:
     """Status and JSON of the answer, or None when there was none."""
     messages: list[dict[str, Any]] = []
 
@@ -214,6 +229,8 @@ def raw(api: Api, sender: Sender, *, headers: Iterable[tuple[bytes, bytes]] = ()
         assert sender.gone_after
     if not messages:
         return None, None
+    if said is not None:
+        said.update(messages[0]["headers"])
     return messages[0]["status"], msgspec.json.decode(messages[1]["body"])
 
 

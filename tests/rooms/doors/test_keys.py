@@ -69,6 +69,13 @@ def test_the_scheme_is_read_without_regard_to_case(api: Api) -> None:
     assert ask(api, f"bEARER {api.cast.tokens['platform']}").status_code == 200
 
 
+def test_two_keys_in_one_request_are_one_too_many(api: Api) -> None:
+    right = f"Bearer {api.cast.tokens['platform']}"
+    for headers in ([right, "Bearer x"], ["Bearer x", right], [right, right]):
+        sent = [("authorization", one) for one in headers]
+        problem(api.ask("POST", "/v1/screen", headers=sent, json=FORM), 401, "key_malformed")
+
+
 def test_a_revocation_takes_effect_with_the_next_state(api: Api) -> None:
     assert ask(api, f"Bearer {api.cast.tokens['platform']}").status_code == 200
     publish(api.directory, {}, number=2)

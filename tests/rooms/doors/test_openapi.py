@@ -81,6 +81,18 @@ def test_the_forms_are_described_with_their_limits() -> None:
     assert schemas["ScreenForm"]["properties"]["parts"]["maxItems"] == 32
 
 
+def test_times_are_said_to_be_times() -> None:
+    for form, fields in (
+        ("Verdict", ["screened_at", "hold_expires_at"]),
+        ("HoldNow", ["resolved_at"]),
+        ("Readiness", ["state_made_at"]),
+        ("ScreenForm", ["created_at"]),
+    ):
+        for name in fields:
+            described = DOCUMENT["components"]["schemas"][form]["properties"][name]
+            assert "date-time" in {one.get("format") for one in (described, *described.get("anyOf", ()))}, name
+
+
 class TestProblems:
     @pytest.mark.parametrize("code", PROBLEMS)
     def test_each_is_whole(self, code: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from seawall.screening.model import HoldExpiry
 from seawall.signals.model import Kind
 from tests.rooms.doors.scene import (
     LISTED_PICTURE,
@@ -156,6 +157,12 @@ class TestSurfaces:
 
 
 class TestRecording:
+    def test_a_verdict_is_recorded_with_what_its_surface_promises(self, api: Api) -> None:
+        api.screen({"kind": "text", "text": "Held for a person."})
+        [recording] = api.recorder.recordings
+        assert recording.verdict.verdict == "hold"
+        assert recording.hold_expiry is HoldExpiry.REFUSE
+
     def test_what_cannot_be_recorded_gets_no_verdict(self, api: Api) -> None:
         api.recorder.failing = True
         response = api.screen({"kind": "text", "text": LISTED_TEXT})

@@ -2,12 +2,13 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from seawall.doors.gate import StateHolder
 from seawall.doors.gate import state as states
-from seawall.screening.gate_state import STATE_FILE
+from seawall.screening.gate_state import STATE_FILE, load
 from tests.rooms.doors.scene import Api, problem, publish
 
 TEXT = {"kind": "text", "text": "x"}
@@ -94,6 +95,31 @@ def test_a_missing_file_or_snapshot_keeps_the_old_state(api: Api, monkeypatch: p
     (api.directory / "away").rename(snapshot)
     monkeypatch.setattr(states, "RETRY_SECONDS", 0.0)
     assert fresh.refresh(), "it is tried again although the file did not change"
+
+
+def test_an_error_nobody_thought_of_does_not_end_the_following(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, failures = load, iter([MemoryError("no room for it in /srv/secret-place")])
+
+    def failing(*arguments: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return real(*arguments)
+
+    monkeypatch.setattr(states, "load", failing)
+    monkeypatch.setattr(states, "RETRY_SECONDS", 0.2)
+
+    async def watch() -> None:
+        following = asyncio.create_task(api.holder.follow())
+        publish(api.directory, api.cast.records, number=5)
+        said: set[str] = set()
+        async with asyncio.timeout(5):
+            while api.holder.present is None or api.holder.present.loaded.state.number != 5:
+                said.add(api.holder.problem)
+                await asyncio.sleep(0.01)
+        following.cancel()
+        assert "the newest gate state cannot be used: MemoryError" in said
+
+    asyncio.run(watch())
 
 
 def test_following_notices_within_a_second(api: Api) -> None:

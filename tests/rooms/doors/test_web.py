@@ -1,13 +1,16 @@
 """Everything on one address: the gate and Django behind it, on a real data directory with the real ledger."""
 
 import asyncio
+import hashlib
 import itertools
 import json
 import logging
 import re
+import threading
 from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,15 +20,18 @@ from seawall.app import furnish
 from seawall.doors.api.docs import STYLE_SHEET
 from seawall.doors.gate import PROBLEMS
 from seawall.doors.web.application import SECURITY_HEADERS, Application, build_application
-from seawall.doors.web.background import STOPPED, LedgerWatch, Repeated, keep_log, warnings_of
-from seawall.doors.web.logs import JsonLines, TextLines
+from seawall.doors.web.background import LedgerWatch, Repeated, keep_house, keep_log, warnings_of
+from seawall.doors.web.logs import JsonLines, TextLines, keep_strangers_out
 from seawall.matching.testcard import TEXT
 from seawall.members.issue import issue_key
 from seawall.record.clock import system_clock
+from seawall.record.ids import new_id
+from seawall.record.models import Event
 from seawall.record.signing import load_or_create_signing_key
 from seawall.screening import holds
-from seawall.screening.holds import HoldOutcome
-from seawall.screening.ledger import Ledger, LedgerRecorder
+from seawall.screening.holds import HoldOutcome, HoldPhase
+from seawall.screening.ledger import Ledger, LedgerRecorder, StorageFailed
+from seawall.screening.ledger.retention import drop_expired
 from seawall.screening.policies import save_surface
 from seawall.screening.publish import Publisher
 from seawall.settings import Settings
@@ -97,6 +103,17 @@ def sqlite_site(sqlite_settings: Settings) -> Iterator[Site]:
     yield from site_of(sqlite_settings)
 
 
+@pytest.fixture
+def strangers_kept_out() -> Iterator[None]:
+    """The loggers as in a served process; afterwards as they were."""
+    loggers = [logging.getLogger(name) for name in ("uvicorn", "python_multipart", "django.security", "django.request")]
+    before = [one.level for one in loggers]
+    keep_strangers_out()
+    yield
+    for one, level in zip(loggers, before, strict=True):
+        one.setLevel(level)
+
+
 class TestScreenings:
     def test_a_verdict_can_be_read_again_without_private_values(self, site: Site) -> None:
         verdict = site.screen(TEXT, content_id="c1", uploader="u1")
@@ -146,20 +163,31 @@ class TestScreenings:
         problem(sqlite_site.call("GET", path, headers={"authorization": "Bearer x"}), 401, "key_malformed")
         problem(sqlite_site.call("GET", path, who="poster"), 403, "wrong_scope")
 
-    def test_a_fault_inside_shows_nothing(self, sqlite_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.usefixtures("strangers_kept_out")
+    def test_a_fault_inside_shows_nothing(
+        self, sqlite_site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
         verdict = sqlite_site.screen("x")
 
+        inside = "the inside"
+
         def broken(*_: object) -> None:
-            raise RuntimeError("the inside")
+            raise RuntimeError(inside)
 
         monkeypatch.setattr(Ledger, "read", broken)
         response = sqlite_site.call("GET", f"/v1/screenings/{verdict['id']}", who="platform")
-        problem(response, 500, "internal_error")
-        assert "the inside" not in response.text
+        said = problem(response, 500, "internal_error")
+        assert inside not in response.text
+        assert said["error_id"] in caplog.text
+        assert "RuntimeError at /v1/screenings/" in caplog.text
+        assert inside not in caplog.text
+        assert verdict["id"] not in caplog.text
 
 
 class TestAddresses:
-    @pytest.mark.parametrize("path", ["/", "/docs", "/docs/style.css", "/livez", "/nothing", "/v1/screen", "/%ff"])
+    @pytest.mark.parametrize(
+        "path", ["/", "/docs", "/docs/style.css", "/docs/icon.svg", "/livez", "/nothing", "/v1/screen", "/%ff"]
+    )
     @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "DELETE"])
     def test_security_headers_stand_on_everything_once(self, sqlite_site: Site, method: str, path: str) -> None:
         response = sqlite_site.call(method, path)
@@ -167,6 +195,15 @@ class TestAddresses:
         for name, value in SECURITY_HEADERS:
             assert response.headers.get_list(name.decode()) == [value.decode()]
         assert method != "HEAD" or response.content == b""
+
+    @pytest.mark.usefixtures("strangers_kept_out")
+    @pytest.mark.parametrize("host", ["a b", "<script>", "x\x7f", "a:b:c", "x" * 5_000, "[::1", ""])
+    def test_a_strange_host_is_answered_and_not_logged(
+        self, sqlite_site: Site, caplog: pytest.LogCaptureFixture, host: str
+    ) -> None:
+        for path in ("/docs", "/nothing", "/livez"):
+            assert sqlite_site.call("GET", path, headers={"host": host}).status_code in {200, 404}
+        assert caplog.text == ""
 
     def test_the_root_leads_to_the_docs(self, sqlite_site: Site) -> None:
         response = sqlite_site.call("GET", "/")
@@ -258,7 +295,7 @@ class TestDocs:
         assert not page.all("style")
         assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
         assert "style" not in {name for _, attributes in page.tags for name in attributes}
-        assert [one["href"] for one in page.all("link")] == ["/docs/style.css"]
+        assert [one["href"] for one in page.all("link")] == ["/docs/style.css", "/docs/icon.svg"]
 
     def test_every_link_within_leads_somewhere_and_ids_differ(self, page: Page) -> None:
         assert len(page.ids) == len(set(page.ids))
@@ -282,6 +319,13 @@ class TestDocs:
         assert set(PROBLEMS) <= set(page.ids)
         assert {f"form-{name}" for name in description["components"]["schemas"]} <= set(page.ids)
         assert "/v1/screenings/{id}" in description["paths"]
+
+    def test_it_is_drawn_once_however_often_strangers_ask(
+        self, sqlite_site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = sqlite_site.call("GET", "/docs")
+        monkeypatch.setattr("seawall.doors.api.docs.render_to_string", None)
+        assert sqlite_site.call("GET", "/docs").content == first.content
 
     def test_code_is_marked_up_and_the_design_is_not_referred_to(self, sqlite_site: Site) -> None:
         text = sqlite_site.call("GET", "/docs").text
@@ -307,6 +351,56 @@ class TestDocs:
         assert "prefers-color-scheme: dark" in response.text
         assert "url(" not in response.text
         assert "@import" not in response.text
+
+
+class TestForgetting:
+    def test_nothing_of_an_upload_outlives_its_day(self, sqlite_site: Site, caplog: pytest.LogCaptureFixture) -> None:
+        """From the request to the last file: it is in no log line, and after the drop nowhere on the disk."""
+        said = {
+            "uploader": "zanzibar-uploader-4711",
+            "content_id": "zanzibar-content-4712",
+            "parts": [
+                {"kind": "text", "text": TEXT},
+                {"kind": "text", "text": "zanzibar quagga sentence 4713"},
+                {"kind": "url", "url": "https://zanzibar-4714.example/quagga"},
+            ],
+        }
+        headers = {"idempotency-key": "zanzibar-key-4715"}
+        site, ledger, settings = sqlite_site, sqlite_site.ledger, sqlite_site.settings
+        with caplog.at_level(logging.DEBUG):
+            for context in ({"claim": "research", "text": "zanzibar claim 4716"}, None):
+                form = {"surface": "posts", **said, **({"context": context} if context else {})}
+                for more in ({}, {"headers": headers}):
+                    answer = site.call("POST", "/v1/screen", who="platform", json=form, **more)
+                    assert answer.status_code in {200, 409}, answer.text
+            broken = {"surface": "zanzibar surface", **said, "parts": [{"kind": "image", "text": "zanzibar 4717"}]}
+            assert site.call("POST", "/v1/screen", who="platform", json=broken).status_code == 422
+            signing_key = load_or_create_signing_key(settings.keys_dir, system_clock())
+            keep_log(ledger, signing_key, system_clock)
+            assert len(ledger.held.ids()) == 2
+            for one in holds.waiting():
+                holds.resolve(
+                    ledger, one.screening_id, HoldOutcome.REFUSED, by=OWNER, reason=REASON, now=system_clock()
+                )
+            assert _places(settings, REASON.encode())
+            later = system_clock() + timedelta(days=400)
+            assert drop_expired(ledger, now=later)
+            keep_house(ledger, lambda: later)
+        needles = [b"zanzibar", b"quagga", REASON.encode(), *map(_digest, said["parts"])]
+        assert [one for one in needles if _places(settings, one)] == []
+        assert not [line.message for line in caplog.records if "zanzibar" in line.getMessage().lower()]
+
+
+REASON = "Zanzibar Quagga rang: it is her own sentence."
+
+
+def _places(settings: Settings, needle: bytes) -> list[Path]:
+    return [path for path in settings.data_dir.rglob("*") if path.is_file() and needle in path.read_bytes()]
+
+
+def _digest(part: object) -> bytes:
+    text = dict(part).get("text") or dict(part)["url"]  # type: ignore[call-overload]
+    return hashlib.sha256(text.encode()).digest()
 
 
 class TestBackground:
@@ -340,11 +434,53 @@ class TestBackground:
             sqlite_settings.ledger_dir.write_text("in the way")
             watch.look()
             assert "cannot be written" in watch.problem()
+            assert str(sqlite_settings.data_dir) not in watch.problem(), "anybody may ask"
             sqlite_settings.ledger_dir.unlink()
             away.rename(sqlite_settings.ledger_dir)
             watch.look()
             assert watch.problem() == ""
-        assert watch.problem() == STOPPED
+            recorder._problem = "no space left"
+            away = sqlite_settings.holds_dir.rename(sqlite_settings.data_dir / "away")
+            sqlite_settings.holds_dir.write_text("in the way")
+            watch.look()
+            assert "cannot be written" in watch.problem()
+            sqlite_settings.holds_dir.unlink()
+            away.rename(sqlite_settings.holds_dir)
+            watch.look()
+            assert watch.problem() == ""
+        assert "stopped" in watch.problem()
+        watch.look()
+        assert "stopped" in watch.problem()
+
+    def test_one_damaged_day_keeps_no_event_out_of_the_log(self, sqlite_settings: Settings) -> None:
+        furnish(system_clock())
+        (sqlite_settings.ledger_dir / "2026-11-22.sqlite3").write_bytes(b"damaged" * 100)
+        signing_key = load_or_create_signing_key(sqlite_settings.keys_dir, system_clock())
+        with pytest.raises(StorageFailed):
+            keep_log(Ledger(sqlite_settings), signing_key, system_clock)
+        assert not Event.objects.filter(leaf_index=None).exists()
+
+    def test_housekeeping_does_what_it_can_and_then_says_what_failed(self, sqlite_site: Site) -> None:
+        verdict = sqlite_site.screen(TEXT, context={"claim": "research"})
+        ledger, settings = sqlite_site.ledger, sqlite_site.settings
+        keep_log(ledger, load_or_create_signing_key(settings.keys_dir, system_clock()), system_clock)
+        (settings.ledger_dir / "2020-01-01.sqlite3").write_bytes(b"damaged" * 100)
+        orphan = new_id("scr", lambda: system_clock() - timedelta(hours=2))
+        ledger.held.keep(orphan, ())
+        with pytest.raises(StorageFailed):
+            keep_house(ledger, lambda: system_clock() + timedelta(hours=25))
+        assert ledger.held.ids() == []
+        found = holds.state(verdict["id"])
+        assert found is not None
+        assert found.state is HoldPhase.EXPIRED
+        assert settings.database_path.with_name("seawall.sqlite3-wal").stat().st_size == 0
+
+    def test_a_job_may_begin_at_once(self) -> None:
+        ran = threading.Event()
+        repeated = Repeated("trying", ran.set, every=60, at_once=True)
+        repeated.start()
+        assert ran.wait(30)
+        repeated.stop()
 
 
 def test_log_lines_are_one_line_each() -> None:

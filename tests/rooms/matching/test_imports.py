@@ -20,6 +20,7 @@ from seawall.matching.imports import ImportLost, import_digest, import_list, swe
 from seawall.matching.model import BankKind
 from seawall.matching.models import Import, ListedSignal
 from seawall.matching.rows import indexed_signals
+from seawall.matching.sql import id_hex
 from seawall.record.events import SignalsImported
 from seawall.record.generation import generations
 from seawall.settings import Settings
@@ -76,6 +77,7 @@ def test_a_list_becomes_visible_in_one_event(forum: str, tmp_path: Path) -> None
     )
     assert (done.lines, done.added, done.duplicates, done.errors) == (1_200, 1_200, 0, 0)
     assert generations()["banks"] == before + 1
+    assert Import.objects.get().worker == ""
     event = events()[-1]
     assert event == SignalsImported(
         by=OWNER, bank=banks.find_bank(forum).id, import_id=done.import_id, count=1_200, digest=done.digest, errors=0
@@ -100,6 +102,18 @@ def test_bad_lines_are_told_and_the_good_ones_imported(forum: str, tmp_path: Pat
     assert "--accept-low-quality" in done.bad_lines[1].text
     assert report.read_text(encoding="utf-8").splitlines() == [str(one) for one in done.bad_lines]
     assert ListedSignal.objects.count() == 996
+
+
+def test_a_report_never_overwrites_the_list(forum: str, tmp_path: Path) -> None:
+    path = write_list(tmp_path / "list.csv", 3)
+    before = path.read_bytes()
+    (tmp_path / "link.csv").symlink_to(path)
+    for report in (path, tmp_path / "link.csv"):
+        with pytest.raises(BankError) as caught:
+            import_list(forum, path, by=OWNER, clock=Clock(), report=report)
+        assert caught.value.code == "report_is_list"
+    assert path.read_bytes() == before
+    assert not Import.objects.exists()
 
 
 def test_only_the_first_bad_lines_are_kept_but_all_are_counted(forum: str, tmp_path: Path) -> None:
@@ -274,6 +288,22 @@ def test_an_import_that_was_swept_while_it_stood_still_stops(forum: str, tmp_pat
         import_list(forum, write_list(tmp_path / "list.csv", 1_000), by=OWNER, clock=Clock(), progress=sweep)
     sweep_imports(NOW)
     assert not ListedSignal.objects.exists()
+
+
+def test_a_long_digest_is_no_standing_still(forum: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading millions of rows for the digest takes longer than an import may be silent."""
+    clock = Clock()
+    monkeypatch.setattr(imports, "PAGE", 10)
+
+    def slow(raw: Any) -> str:
+        clock.now += timedelta(seconds=1)
+        if clock.now.second == 0:
+            sweep_imports(clock.now)
+        return id_hex(raw)
+
+    monkeypatch.setattr(imports, "id_hex", slow)
+    done = import_list(forum, write_list(tmp_path / "list.csv", 200), by=OWNER, clock=clock)
+    assert done.added == len(list(indexed_signals())) == 200
 
 
 def test_a_bank_retired_meanwhile_takes_no_list(forum: str, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
-from seawall.record.events import BatchRecorded, Event, SignalConfirmed
+from seawall.record.events import BatchesRecorded, Event, SignalConfirmed
 from seawall.record.journal import record
 from seawall.record.signing import new_signing_key
 
@@ -17,8 +17,8 @@ def confirmed(number: int) -> Event:
     return SignalConfirmed(by="per_1", signal=f"sig_{number}", bank="bnk_1")
 
 
-def batch(number: int) -> BatchRecorded:
-    return BatchRecorded(by="system", day="2026-11-23", family="matched", batch=number, rows=3, digest="0" * 64)
+def batch(number: int) -> BatchesRecorded:
+    return BatchesRecorded(by="system", day="2026-11-23", family="matched", first=number, batches=[(3, "0" * 64)])
 
 
 def write(count: int, *, first: int = 0) -> None:

@@ -24,11 +24,12 @@ EXAMPLES: list[Event] = [
     events.SignalDisputed(by="per_1", signal="sig_1", bank="bnk_1", disputed=True),
     events.PolicySaved(by="per_1", policy="default", version=7, digest=HEX),
     events.SurfaceSaved(by="per_1", surface="posts", digest=HEX),
-    events.BatchRecorded(by="system", day="2026-11-23", family="matched", batch=17, rows=120, digest=HEX),
+    events.BatchesRecorded(by="system", day="2026-11-23", family="matched", first=17, batches=[(120, HEX), (3, HEX)]),
     events.HoldResolved(by="per_1", screening="scr_1", outcome="released", reason="not_a_match"),
     events.DayDropped(by="system", day="2026-10-23", family="unmatched"),
     events.KeyIssued(by="per_1", key="key_1", scopes=["lookup", "screen"], surfaces=None, expires_at=None),
     events.KeyRevoked(by="per_1", key="key_1", reason="leaked"),
+    events.EventForgotten(by="per_1", event="evt_1"),
     events.OwnerCreated(by="per_1", person="per_1"),
 ]
 
@@ -84,6 +85,8 @@ def test_an_event_of_a_later_version_is_carried_whole(name: str, schema: int) ->
         (events.SignalsAdded(by="per_1", bank="b", signals=[], count="3"), "count"),  # type: ignore[arg-type]
         (events.SignalsAdded(by="per_1", bank="b", signals=[], count=True), "count"),
         (events.PolicySaved(by="per_1", policy="p", version=1, digest="AB" * 32), "digest"),
+        (events.BatchesRecorded(by="system", day="2026-11-23", family="m", first=1, batches=[(1, "x")]), "batches"),
+        (events.BatchesRecorded(by="system", day="2026-11-23", family="m", first=1, batches=[(-1, HEX)]), "batches"),
         (events.DayDropped(by="system", day="23.11.2026", family="matched"), "day"),
         (events.HoldResolved(by="per_1", screening="s", outcome="lost"), "outcome"),  # type: ignore[arg-type]
         (events.HoldResolved(by="per_1", screening="s", outcome="refused", reason="He said so."), "reason"),

@@ -1,15 +1,20 @@
 import hashlib
+import sqlite3
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from django.db import transaction
 
 from seawall.record import canonical_json, models
-from seawall.record.events import BadEvent, BankRetired, BatchRecorded
+from seawall.record.events import BadEvent, BankRetired, BatchesRecorded, EventForgotten
 from seawall.record.journal import (
     NotInTransaction,
     SourceRefTaken,
+    Unforgettable,
     UnknownEvent,
+    clear_deleted,
     forget,
     new_salt,
     outbox,
@@ -23,8 +28,8 @@ RETIRED = BankRetired(by="per_1", bank="bnk_1")
 REF = "ledger:2026-11-23:matched:17"
 
 
-def batch(rows: int) -> BatchRecorded:
-    return BatchRecorded(by="system", day="2026-11-23", family="matched", batch=17, rows=rows, digest="0" * 64)
+def batch(rows: int) -> BatchesRecorded:
+    return BatchesRecorded(by="system", day="2026-11-23", family="matched", first=17, batches=[(rows, "0" * 64)])
 
 
 def test_an_event_is_stored_with_its_commitment_and_no_leaf(settings: Settings) -> None:
@@ -61,6 +66,8 @@ def test_nothing_is_written_outside_a_transaction(sqlite_settings: Settings) -> 
         record(RETIRED, now=NOW)
     with pytest.raises(NotInTransaction, match=r"transaction\.atomic"):
         outbox("bank", {}, now=NOW)
+    with pytest.raises(NotInTransaction, match=r"transaction\.atomic"):
+        forget("evt_1", by="per_1", now=NOW)
 
 
 def test_equal_events_have_different_commitments(sqlite_settings: Settings) -> None:
@@ -85,7 +92,7 @@ def test_the_same_source_ref_is_recorded_once(settings: Settings) -> None:
     assert models.Event.objects.count() == 1
     with pytest.raises(SourceRefTaken, match="says something else"), transaction.atomic():
         record(batch(4), now=NOW, source_ref=REF)
-    with pytest.raises(SourceRefTaken, match="screening:batch:recorded"), transaction.atomic():
+    with pytest.raises(SourceRefTaken, match="screening:batches:recorded"), transaction.atomic():
         record(RETIRED, now=NOW, source_ref=REF)
     assert models.Event.objects.count() == 1
 
@@ -122,26 +129,63 @@ def test_other_time_zones_are_written_as_utc(sqlite_settings: Settings) -> None:
 def test_forgetting_takes_salt_and_body_and_nothing_else(settings: Settings) -> None:
     with transaction.atomic():
         kept, gone = record(RETIRED, now=NOW), record(RETIRED, now=NOW)
-    assert forget(gone.event_id) is True
-    assert forget(gone.event_id) is False
+    with transaction.atomic():
+        assert forget(gone.event_id, by="per_2", now=NOW) is True
+        assert forget(gone.event_id, by="per_3", now=NOW) is False
     row = models.Event.objects.get(event_id=gone.event_id)
     assert (row.salt, row.body) == (None, None)
     assert bytes(row.commitment) == gone.commitment
     assert read(row) is None
     assert read(models.Event.objects.get(event_id=kept.event_id)) == RETIRED
+    told = models.Event.objects.get(name=EventForgotten.name)
+    assert read(told) == EventForgotten(by="per_2", event=gone.event_id)
+    with pytest.raises(Unforgettable), transaction.atomic():
+        forget(told.event_id, by="per_2", now=NOW)
+    assert read(told) is not None
+
+
+def test_what_was_forgotten_is_nowhere_on_the_disk(sqlite_settings: Settings) -> None:
+    with transaction.atomic():
+        gone = record(BankRetired(by="per_1", bank="bnk_zanzibar4711"), now=NOW)
+    assert somewhere(sqlite_settings, b"bnk_zanzibar4711")
+    with transaction.atomic():
+        forget(gone.event_id, by="per_2", now=NOW)
+    assert clear_deleted()
+    assert not somewhere(sqlite_settings, b"bnk_zanzibar4711")
+    assert not somewhere(sqlite_settings, bytes(gone.salt or b""))
+
+
+def somewhere(settings: Settings, needle: bytes) -> bool:
+    return any(needle in path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file())
+
+
+def test_clearing_waits_for_nobody_long_and_says_so(sqlite_settings: Settings) -> None:
+    with transaction.atomic():
+        record(RETIRED, now=NOW)
+    with closing(sqlite3.connect(sqlite_settings.database_path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM record_event").fetchone()
+        with transaction.atomic():
+            record(RETIRED, now=NOW)
+        begun = time.monotonic()
+        assert not clear_deleted()
+        assert time.monotonic() - begun < 5
+        reader.execute("COMMIT")
+    assert clear_deleted()
 
 
 @pytest.mark.parametrize("event_id", ["", "evt_", "evt_019ab000-0000-7000-8000-000000000000", "x" * 100_000])
 def test_an_unknown_event_cannot_be_forgotten(sqlite_settings: Settings, event_id: str) -> None:
-    with pytest.raises(UnknownEvent, match="copy the whole id") as caught:
-        forget(event_id)
+    with pytest.raises(UnknownEvent, match="copy the whole id") as caught, transaction.atomic():
+        forget(event_id, by="per_1", now=NOW)
     assert len(str(caught.value)) < 200
 
 
 def test_a_forgotten_event_still_answers_for_its_source_ref(sqlite_settings: Settings) -> None:
     with transaction.atomic():
         first = record(batch(3), now=NOW, source_ref=REF)
-    forget(first.event_id)
+    with transaction.atomic():
+        forget(first.event_id, by="per_1", now=NOW)
     with transaction.atomic():
         assert record(batch(3), now=NOW, source_ref=REF).event_id == first.event_id
 

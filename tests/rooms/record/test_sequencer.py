@@ -97,17 +97,19 @@ def test_tiles_grow_across_their_borders(settings: Settings) -> None:
 def test_forgetting_before_and_after_leaves_every_proof_valid(settings: Settings) -> None:
     write(10)
     ids = list(Event.objects.order_by("serial").values_list("event_id", flat=True))
-    forget(ids[2])
+    with transaction.atomic():
+        forget(ids[2], by="per_1", now=NOW)
     sequence(NOW, KEY)
-    before = [merkle.inclusion_proof(index, 10, tiles.nodes_from(load_tile)) for index in range(10)]
-    forget(ids[7])
+    before = [merkle.inclusion_proof(index, 11, tiles.nodes_from(load_tile)) for index in range(11)]
+    with transaction.atomic():
+        forget(ids[7], by="per_1", now=NOW)
     root = bytes(Checkpoint.objects.get().root)
     for index, leaf in enumerate(leaves()):
-        proof = merkle.inclusion_proof(index, 10, tiles.nodes_from(load_tile))
+        proof = merkle.inclusion_proof(index, 11, tiles.nodes_from(load_tile))
         assert proof == before[index]
-        merkle.verify_inclusion(leaf, index=index, size=10, proof=proof, root=root)
+        merkle.verify_inclusion(leaf, index=index, size=11, proof=proof, root=root)
     report = verify_log(KEYS)
-    assert (report.ok, report.forgotten, report.events) == (True, 2, 10)
+    assert (report.ok, report.forgotten, report.events) == (True, 2, 12)
 
 
 def test_a_new_key_goes_on_where_the_old_one_ended(settings: Settings) -> None:

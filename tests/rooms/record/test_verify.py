@@ -1,6 +1,7 @@
 """An attacker with the database in hand: every altered byte is found, and named."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from seawall.record import checkpoint, events, merkle
+from seawall.record import checkpoint, events, merkle, verify
 from seawall.record.journal import forget
 from seawall.record.models import Checkpoint, Event, LogTile
 from seawall.record.sequencer import sequence
@@ -192,8 +193,7 @@ def test_a_rewritten_event_with_a_fitting_commitment_is_found(log: Settings) -> 
 
 def test_a_rewritten_log_with_fitting_tiles_needs_the_key(log: Settings) -> None:
     """Someone who rewrites everything but cannot sign."""
-    row = leaf(282).get()
-    forget(row.event_id)
+    forget_lawfully(leaf(282).get())
     leaf(282).update(commitment=b"\1" * 32)
     stored = LogTile.objects.get(level=0, index=1)
     forged = bytes(stored.hashes)[:-32] + merkle.leaf_hash(b"\1" * 32)
@@ -209,6 +209,56 @@ def test_a_rewritten_log_with_fitting_tiles_needs_the_key(log: Settings) -> None
     assert where(report) == "record_checkpoint, size 283"
     assert report.finding is not None
     assert "None of the known keys" in report.finding.text
+
+
+def forget_lawfully(row: Event) -> None:
+    with transaction.atomic():
+        assert forget(row.event_id, by="per_1", now=NOW)
+
+
+def test_an_erasure_that_no_event_speaks_of_is_found(log: Settings) -> None:
+    forget_lawfully(leaf(8).get())
+    assert verify_log(KEYS).ok
+    leaf(7).update(salt=None, body=None)
+    assert "leaf 7" in where(verify_log(KEYS))
+
+
+def test_the_event_of_a_forgetting_cannot_be_erased_itself(log: Settings) -> None:
+    forget_lawfully(leaf(7).get())
+    waiting().filter(name=events.EventForgotten.name).update(salt=None, body=None)
+    assert "leaf 7" in where(verify_log(KEYS))
+
+
+def test_one_forgetting_excuses_one_event_only(log: Settings) -> None:
+    gone = leaf(7).get()
+    forget_lawfully(gone)
+    leaf(7).update(event_id="evt_other")
+    leaf(8).update(event_id=gone.event_id, salt=None, body=None)
+    assert "leaf 7" in where(verify_log(KEYS))
+
+
+def test_what_is_forgotten_while_we_verify_is_no_finding(log: Settings) -> None:
+    forget_lawfully(leaf(1).get())
+    done: list[LoggedEvent] = []
+
+    def forget_meanwhile(event: LoggedEvent) -> None:
+        # After the first empty one: by then we have read once what was forgotten.
+        if not done and event.leaf_index == 10:
+            done.append(event)
+            forget_lawfully(leaf(281).get())
+
+    with patched_chunk(10):
+        assert verify_log(KEYS, [forget_meanwhile]).ok
+
+
+@contextmanager
+def patched_chunk(rows: int) -> Iterator[None]:
+    """Read the log in small pieces."""
+    before, verify.CHUNK = verify.CHUNK, rows
+    try:
+        yield
+    finally:
+        verify.CHUNK = before
 
 
 def commitments() -> list[bytes]:
@@ -272,9 +322,12 @@ def test_a_clock_that_was_set_back_is_no_finding(log: Settings) -> None:
 
 def test_forgotten_events_are_counted_and_no_finding(log: Settings) -> None:
     for row in [leaf(0).get(), leaf(150).get(), leaf(282).get(), *waiting()]:
-        forget(row.event_id)
+        forget_lawfully(row)
     report = verify_log(KEYS)
-    assert (report.ok, report.forgotten) == (True, 5)
+    assert (report.ok, report.forgotten, report.waiting) == (True, 5, 7)
+    sequence(NOW + timedelta(hours=1), KEY)
+    report = verify_log(KEYS)
+    assert (report.ok, report.forgotten, report.waiting) == (True, 5, 0)
     leaf(150).update(commitment=b"\0" * 32)
     assert not verify_log(KEYS).ok
 
@@ -287,11 +340,11 @@ def test_rooms_above_are_asked_about_events_with_a_source_ref(log: Settings) -> 
 
     assert verify_log(KEYS, [look]).ok
     assert [event.leaf_index for event in seen] == [*range(0, 283, 5)]
-    assert all(isinstance(event.event, events.BatchRecorded) for event in seen)
+    assert all(isinstance(event.event, events.BatchesRecorded) for event in seen)
 
     def missing(event: LoggedEvent) -> str | None:
-        assert isinstance(event.event, events.BatchRecorded)
-        return "the ledger has 2 rows of 3" if event.event.batch == 100 else None
+        assert isinstance(event.event, events.BatchesRecorded)
+        return "the ledger has 2 rows of 3" if event.event.first == 100 else None
 
     report = verify_log(KEYS, [look, missing])
     assert where(report).endswith("leaf 100 (ledger:2026-11-23:matched:100)")

@@ -87,10 +87,17 @@ def block(now: datetime = NOW, *, idempotency: Idempotency | None = None) -> Rec
     return Recording(verdict=verdict(Action.BLOCK, now=now), uploader="u-1", idempotency=idempotency)
 
 
-def hold(now: datetime = NOW, *, surface: str = "posts", data: bytes = b"", hours: int = 24) -> Recording:
+def hold(
+    now: datetime = NOW,
+    *,
+    surface: str = "posts",
+    data: bytes = b"",
+    hours: int = 24,
+    expiry: HoldExpiry | None = HoldExpiry.REFUSE,
+) -> Recording:
     parts = (HeldPart(name="image", kind=Kind.IMAGE, data=data),) if data else ()
     made = verdict(Action.HOLD, now=now, surface=surface, hold_hours=hours)
-    return Recording(verdict=made, uploader="u-1", held_parts=parts)
+    return Recording(verdict=made, uploader="u-1", held_parts=parts, hold_expiry=expiry)
 
 
 def key(name: str = "k", request: bytes = b"request", owner: str = "key_1") -> Idempotency:

@@ -1,5 +1,6 @@
 """Holds: from the ledger row to a person's decision, and the bytes in between."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -138,12 +139,13 @@ def test_who_decides_must_be_somebody(ledger: Ledger) -> None:
 def test_expiry_does_what_the_surface_declared(ledger: Ledger) -> None:
     declare("kind", HoldExpiry.RELEASE)
     declare("strict", HoldExpiry.REFUSE)
-    kind, strict = hold(surface="kind", data=PICTURE), hold(surface="strict")
-    unknown, later = hold(surface="undeclared"), hold(hours=48)
+    kind = hold(surface="kind", data=PICTURE, expiry=HoldExpiry.RELEASE)
+    strict = hold(surface="strict", expiry=HoldExpiry.REFUSE)
+    unknown, later = hold(surface="undeclared", expiry=None), hold(hours=48)
     record(ledger, kind, strict, unknown, later)
-    append_batches(ledger, now=NOW)
-    # Declared otherwise afterwards: what was promised when it was held counts.
+    # Declared otherwise before its batch is logged: what was promised when it was held counts.
     declare("kind", HoldExpiry.REFUSE)
+    append_batches(ledger, now=NOW)
     assert expire_due(ledger, now=NOW + timedelta(hours=23, minutes=59)) == 0
     assert expire_due(ledger, now=NOW + timedelta(hours=24)) == 2
     assert expire_due(ledger, now=NOW + timedelta(hours=24)) == 0
@@ -186,6 +188,28 @@ def test_bytes_that_no_waiting_hold_needs_are_swept(ledger: Ledger) -> None:
     assert sweep(ledger, now=NOW) == 2
     assert set(ledger.held.ids()) == {kept.verdict.id, fresh}
     assert parts(ledger, kept.verdict.id) == kept.held_parts
+
+
+def test_one_unreadable_day_keeps_its_bytes_and_nothing_else_from_being_swept(sqlite_settings: Settings) -> None:
+    ledger = Ledger(sqlite_settings)
+    parts_of_it = hold(data=PICTURE).held_parts
+    unsure, orphan = verdict(now=NOW - timedelta(days=1)).id, verdict(now=NOW - timedelta(hours=2)).id
+    for screening_id in (unsure, orphan):
+        ledger.held.keep(screening_id, parts_of_it)
+    (sqlite_settings.ledger_dir / "2026-11-22.sqlite3").write_bytes(b"damaged" * 100)
+    assert sweep(ledger, now=NOW) == 1
+    assert ledger.held.ids() == [unsure]
+
+
+def test_a_key_half_made_for_held_bytes_is_swept(sqlite_settings: Settings) -> None:
+    ledger = Ledger(sqlite_settings)
+    ledger.held.keep(verdict().id, hold(data=PICTURE).held_parts)
+    partial = sqlite_settings.keys_dir / "holds" / f".{verdict().id}.key.123.abcd"
+    partial.write_bytes(bytes(32))
+    os.utime(partial, (0, 0))
+    sweep(ledger, now=NOW)
+    assert not partial.exists()
+    assert len(ledger.held.ids()) == 1
 
 
 def test_a_hold_whose_bytes_cannot_be_kept_is_not_answered(sqlite_settings: Settings) -> None:

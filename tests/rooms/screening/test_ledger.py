@@ -315,7 +315,13 @@ def test_any_bytes_in_place_of_a_ledger_file_are_an_error_not_a_crash(
 
 
 def test_strange_names_beside_the_ledger_are_left_alone(sqlite_settings: Settings) -> None:
-    for name in ("notes.sqlite3", "2026-11-23.sqlite3.bak", "2026-11-23.other.sqlite3", "x2026-11-23.sqlite3"):
+    for name in (
+        "notes.sqlite3",
+        "2026-11-23.sqlite3.bak",
+        "2026-11-23.other.sqlite3",
+        "x2026-11-23.sqlite3",
+        "2026-13-45.sqlite3",
+    ):
         (sqlite_settings.ledger_dir / name).write_bytes(b"mine")
     with Ledger(sqlite_settings).opened() as storage:
         assert storage.partitions() == []

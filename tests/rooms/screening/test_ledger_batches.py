@@ -1,16 +1,22 @@
 """The ledger and the transparency log: every batch is in it once, and no row can be changed unseen."""
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
 
-from seawall.record.events import BatchRecorded
+from seawall.record.events import BatchesRecorded
+from seawall.record.journal import read
 from seawall.record.models import Event
-from seawall.screening.ledger import Ledger, LedgerFamily, LedgerRecorder, Partition, StorageFailed
+from seawall.screening.holds import HoldOutcome, resolve
+from seawall.screening.ledger import Ledger, LedgerFamily, LedgerRecorder, Partition, StorageFailed, batches
 from seawall.screening.ledger.batches import append_batches, source_ref, verify_batches
+from seawall.screening.ledger.model import Row
+from seawall.screening.ledger.retention import drop_expired
 from seawall.screening.ledger.sqlite import SqliteStorage
 from seawall.screening.models import Hold, LedgerDay
 from seawall.screening.recording import Recording
@@ -56,13 +62,18 @@ def test_every_batch_is_recorded_once(settings: Settings) -> None:
     assert append_batches(Ledger(settings), now=NOW) == 0
     record(ledger, block())
     assert append_batches(ledger, now=NOW) == 1
-    references = set(Event.objects.filter(name=BatchRecorded.name).values_list("source_ref", flat=True))
+    references = set(Event.objects.filter(name=BatchesRecorded.name).values_list("source_ref", flat=True))
     assert references == {
         "ledger:2026-11-23:unmatched:1",
         "ledger:2026-11-23:matched:1",
-        "ledger:2026-11-23:matched:2",
         "ledger:2026-11-23:matched:3",
     }
+    said = [read(row) for row in Event.objects.filter(name=BatchesRecorded.name).order_by("source_ref")]
+    assert [(one.first, len(one.batches)) for one in said if isinstance(one, BatchesRecorded)] == [
+        (1, 2),
+        (3, 1),
+        (1, 1),
+    ]
     assert list(verify_batches(ledger)) == []
 
 
@@ -74,7 +85,7 @@ def test_a_crash_between_event_and_mark_is_made_good(settings: Settings) -> None
     LedgerDay.objects.update(logged_batches=0)
     Hold.objects.all().delete()
     assert append_batches(Ledger(settings), now=NOW + timedelta(seconds=5)) == 2
-    assert Event.objects.filter(name=BatchRecorded.name).count() == 2
+    assert Event.objects.filter(name=BatchesRecorded.name).count() == 1
     assert Hold.objects.count() == 1
 
 
@@ -93,7 +104,7 @@ def test_a_damaged_day_does_not_keep_the_others_out_of_the_log(sqlite_settings: 
     (sqlite_settings.ledger_dir / "2026-11-22.sqlite3").write_bytes(b"damaged" * 100)
     with pytest.raises(StorageFailed, match=r"2026-11-22\.sqlite3"):
         append_batches(ledger, now=NOW)
-    assert Event.objects.filter(name=BatchRecorded.name).count() == 1
+    assert Event.objects.filter(name=BatchesRecorded.name).count() == 1
 
 
 def test_a_batch_not_logged_yet_is_no_problem(settings: Settings) -> None:
@@ -158,9 +169,10 @@ def test_a_batch_whose_event_is_gone_is_found(settings: Settings) -> None:
     ledger = Ledger(settings)
     record(ledger, block(), block())
     append_batches(ledger, now=NOW)
+    record(ledger, block())
+    append_batches(ledger, now=NOW)
     Event.objects.filter(source_ref=source_ref(MATCHED, 1)).delete()
-    [problem] = verify_batches(ledger)
-    assert problem.batch == 1
+    assert [problem.batch for problem in verify_batches(ledger)] == [1, 2]
 
 
 def test_a_day_that_vanished_is_found(settings: Settings) -> None:
@@ -170,3 +182,112 @@ def test_a_day_that_vanished_is_found(settings: Settings) -> None:
     with ledger.opened() as storage:
         storage.drop(MATCHED)
     assert [problem.batch for problem in verify_batches(ledger)] == [1, 2]
+
+
+def test_what_is_recorded_while_we_verify_is_no_problem(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server goes on between the list of batches and the rows, and between the rows and the events."""
+    ledger = Ledger(settings)
+    record(ledger, block())
+    append_batches(ledger, now=NOW)
+    kind = type(ledger.open())
+    look = kind.rows
+
+    def rows_a_little_later(storage: Any, partition: Partition) -> Iterator[Row]:
+        record(ledger, block(), block())
+        append_batches(ledger, now=NOW)
+        return look(storage, partition)
+
+    monkeypatch.setattr(kind, "rows", rows_a_little_later)
+    assert list(verify_batches(Ledger(settings))) == []
+
+
+def test_a_day_dropped_while_we_verify_is_no_problem(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(settings)
+    record(ledger, block())
+    append_batches(ledger, now=NOW)
+    kind = type(ledger.open())
+    listed = kind.partitions
+
+    def drop_after_a_look(storage: Any) -> list[Partition]:
+        found = listed(storage)
+        monkeypatch.setattr(kind, "partitions", listed)
+        assert drop_expired(ledger, now=NOW + timedelta(days=200)) == found
+        return found
+
+    monkeypatch.setattr(kind, "partitions", drop_after_a_look)
+    assert list(verify_batches(Ledger(settings))) == []
+
+
+def test_a_clock_that_was_ahead_for_a_moment_does_not_settle_today(settings: Settings) -> None:
+    ledger = Ledger(settings)
+    record(ledger, block())
+    append_batches(ledger, now=NOW + timedelta(days=30))
+    record(ledger, hold())
+    assert append_batches(ledger, now=NOW) == 1
+    assert Hold.objects.count() == 1
+
+
+def test_a_dropped_day_does_not_come_back_between_its_event_and_its_last_file(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is kept by another thread than the one that drops days."""
+    ledger = Ledger(settings)
+    recording = hold()
+    record(ledger, recording)
+    append_batches(ledger, now=NOW)
+    resolve(ledger, recording.verdict.id, HoldOutcome.RELEASED, by="per_1", now=NOW)
+    kind = type(ledger.open())
+    drop = kind.drop
+
+    def keep_the_log_first(storage: Any, partition: Partition) -> None:
+        assert append_batches(Ledger(settings), now=NOW + timedelta(days=200)) == 0
+        drop(storage, partition)
+
+    monkeypatch.setattr(kind, "drop", keep_the_log_first)
+    assert drop_expired(ledger, now=NOW + timedelta(days=200)) == [MATCHED]
+    assert not Hold.objects.exists()
+    assert not LedgerDay.objects.exists()
+
+
+def test_many_batches_become_few_events_and_none_twice(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "BATCHES_AT_ONCE", 7)
+    monkeypatch.setattr(batches, "ROWS_AT_ONCE", 5)
+    ledger = Ledger(settings)
+    record(ledger, *[block() for _ in range(12)])
+    assert append_batches(ledger, now=NOW) == 12
+    said = [read(row) for row in Event.objects.filter(name=BatchesRecorded.name).order_by("serial")]
+    assert [(one.first, len(one.batches)) for one in said if isinstance(one, BatchesRecorded)] == [
+        (1, 5),
+        (6, 5),
+        (11, 2),
+    ]
+    assert list(verify_batches(ledger)) == []
+
+
+def test_two_who_keep_the_log_at_once_record_each_batch_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one comes between our look at the ledger and our transaction."""
+    ledger, other = Ledger(settings), Ledger(settings)
+    record(ledger, block(), block())
+    kind = type(ledger.open())
+    look = kind.holds
+
+    def after_the_other(storage: Any, partition: Partition, *, after: int, last: int) -> list[Row]:
+        monkeypatch.setattr(kind, "holds", look)
+        record(ledger, block())
+        assert append_batches(other, now=NOW) == 3
+        return look(storage, partition, after=after, last=last)
+
+    monkeypatch.setattr(kind, "holds", after_the_other)
+    assert append_batches(ledger, now=NOW) == 0
+    assert Event.objects.filter(name=BatchesRecorded.name).count() == 1
+    assert list(verify_batches(ledger)) == []
+
+
+def test_a_hold_whose_row_cannot_be_read_waits_and_keeps_nothing_out_of_the_log(settings: Settings) -> None:
+    ledger = Ledger(settings)
+    record(ledger, hold(), block())
+    (settings.keys_dir / "ledger" / "2026-11-23.matched.key").unlink()
+    assert append_batches(Ledger(settings), now=NOW) == 2
+    assert Hold.objects.get().on_expiry == ""

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from seawall.record.events import DayDropped
 from seawall.record.models import Event
@@ -14,6 +16,7 @@ from seawall.screening.ledger.keys import period_of
 from seawall.screening.ledger.model import Row, row_id
 from seawall.screening.ledger.retention import drop_expired
 from seawall.screening.ledger.sealing import unseal
+from seawall.screening.ledger.storage import StorageFailed
 from seawall.screening.models import Hold
 from seawall.screening.recording import LedgerUnavailable, Recording
 from seawall.settings import Settings
@@ -75,21 +78,29 @@ def test_a_matched_day_stays_while_a_hold_waits_and_as_long_as_one_can_appeal(se
 def test_after_the_day_is_dropped_nothing_of_it_is_on_the_disk(sqlite_settings: Settings) -> None:
     declare()
     ledger = Ledger(sqlite_settings)
-    recording = planted()
-    record(ledger, recording, hold(data=b"zanzibar-picture-bytes"), *[block() for _ in range(20)])
+    recording, held = planted(), hold(data=b"zanzibar-picture-bytes" * 5000)
+    record(ledger, recording, held, *[block() for _ in range(20)])
     append_batches(ledger, now=NOW)
     with ledger.opened() as storage:
         rows = list(storage.rows(MATCHED))
-    keys = [path.read_bytes() for path in (sqlite_settings.keys_dir / "ledger").glob("*.key")]
-    needles = planted_bytes() + [row.sealed for row in rows] + [row.sealed[12:40] for row in rows] + keys
-    assert sum(1 for needle in needles if _is_somewhere(sqlite_settings, needle)) >= len(rows)
-    resolve(
-        ledger, next(row.screening_id for row in rows if row.verdict == "hold"), HoldOutcome.REFUSED, by="p", now=NOW
-    )
+    kept = [path.read_bytes() for path in files_of(sqlite_settings.holds_dir)]
+    keys = [path.read_bytes() for path in files_of(sqlite_settings.keys_dir) if path.suffix == ".key"]
+    requests = [one for row in rows for one in (row.request_key, row.request_digest) if one is not None]
+    resolve(ledger, held.verdict.id, HoldOutcome.REFUSED, by="p", reason=REASON, now=NOW)
+    readable = [REASON.encode(), *requests, *(row.sealed for row in rows), *(row.sealed[12:40] for row in rows)]
+    assert [needle for needle in readable if not _is_somewhere(sqlite_settings, needle)] == []
+    assert (len(requests), len(kept), len(keys)) == (2, 2, 4)
+    # The hold's own row in the database went through its write-ahead log, and is in a page with others.
     assert drop_expired(ledger, now=NOW + timedelta(days=200)) == [MATCHED]
+    needles = planted_bytes() + readable + keys + kept + [one[12:40] for one in kept]
     assert not [needle for needle in needles if _is_somewhere(sqlite_settings, needle)]
+    assert not Hold.objects.exists()
     assert list(sqlite_settings.ledger_dir.iterdir()) == []
     assert [path.name for path in (sqlite_settings.keys_dir / "ledger").iterdir()] == ["2026-11-23.matched.dropped"]
+
+
+#: Free text of a person about a person, such as goes with its day.
+REASON = "Zanzibar Quagga rang and said that it is her own holiday picture."
 
 
 def _is_somewhere(settings: Settings, needle: bytes) -> bool:
@@ -103,10 +114,16 @@ def test_a_copy_taken_before_cannot_be_deciphered_afterwards(settings: Settings)
     with ledger.opened() as storage:
         copy: list[Row] = list(storage.rows(MATCHED))
     assert unseal(copy[0], MATCHED, ledger.keys).verdict.id == recording.verdict.id
+    keys = {path.name: path.read_bytes() for path in (settings.keys_dir / "ledger").glob("*.key")}
+    assert _opens(copy[0], keys["2026-11-23.matched.key"])
     drop_expired(ledger, now=NOW + timedelta(days=200))
-    for keys in (ledger.keys, Ledger(settings).keys):
+    for ring in (ledger.keys, Ledger(settings).keys):
         with pytest.raises(KeyDestroyed):
-            unseal(copy[0], MATCHED, keys)
+            unseal(copy[0], MATCHED, ring)
+    # Whoever does not ask the key ring finds none either: no 32 bytes of any file open the copy.
+    assert not [name for name, one in keys.items() if _is_somewhere(settings, one)]
+    for path in files_of(settings.keys_dir):
+        assert not _opens(copy[0], path.read_bytes()[:32].ljust(32, b"\0"))
     if settings.on_postgresql:
         with psycopg.connect(settings.database_url) as connection:
             found = connection.execute("SELECT relname FROM pg_class WHERE relname LIKE 'ledger%2026%'").fetchall()
@@ -114,6 +131,15 @@ def test_a_copy_taken_before_cannot_be_deciphered_afterwards(settings: Settings)
     with ledger.opened() as storage:
         assert storage.partitions() == []
         assert storage.find(MATCHED, row_id(recording.verdict.id)) is None
+
+
+def _opens(row: Row, key_bytes: bytes) -> bool:
+    bound = f"{row.screening_id}\0" + "2026-11-23\0matched"
+    try:
+        AESGCM(key_bytes).decrypt(row.sealed[:12], row.sealed[12:], bound.encode())
+    except InvalidTag:
+        return False
+    return True
 
 
 def test_a_clock_that_went_back_does_not_bring_a_dropped_day_to_life(settings: Settings) -> None:
@@ -180,3 +206,20 @@ def test_period_keys_rotate_and_go_with_the_last_day_that_needs_them(sqlite_sett
     assert len(pseudonyms) == 12
     assert len(needed) <= 8
     assert list(verify_batches(ledger)) == []
+
+
+def test_more_days_than_the_calendar_has_keep_everything(sqlite_settings: Settings) -> None:
+    settings = Settings(data_dir=sqlite_settings.data_dir, keep_unmatched_days=10**9, keep_matched_days=1)
+    ledger = Ledger(settings)
+    record(ledger, allow(), block())
+    assert drop_expired(ledger, now=MIDNIGHT + timedelta(days=5)) == [MATCHED]
+
+
+def test_one_damaged_day_does_not_keep_others_beyond_their_time(sqlite_settings: Settings) -> None:
+    ledger = Ledger(sqlite_settings)
+    record(ledger, allow(), block())
+    damaged = sqlite_settings.ledger_dir / "2026-11-22.sqlite3"
+    damaged.write_bytes(b"damaged" * 100)
+    with pytest.raises(StorageFailed, match=r"2026-11-22\.sqlite3"):
+        drop_expired(ledger, now=NOW + timedelta(days=200))
+    assert [path.name for path in sqlite_settings.ledger_dir.iterdir()] == [damaged.name]

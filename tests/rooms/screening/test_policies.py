@@ -87,7 +87,15 @@ def test_a_surface_is_declared_and_changed(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"name": "Posts!"}, {"name": ""}, {"hold_hours": 0}, {"hold_hours": 10**6}, {"appeal_days": 0}]
+    "change",
+    [
+        {"name": "Posts!"},
+        {"name": ""},
+        {"hold_hours": 0},
+        {"hold_hours": 10**6},
+        {"appeal_days": 0},
+        {"appeal_days": 10**6},
+    ],
 )
 def test_a_bad_surface_is_refused(settings: Settings, change: dict[str, object]) -> None:
     with pytest.raises(SurfaceError):

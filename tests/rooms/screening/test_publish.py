@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from seawall.matching import banks, rows
-from seawall.members.issue import issue_key, revoke_key
+from seawall.members.issue import issue_key, key_records, revoke_key
+from seawall.members.keys import KeyRecord
+from seawall.record.models import Event
+from seawall.screening import publish
 from seawall.screening.gate_state import STATE_FILE, BadGateState, LoadedState, load, read_state, state_stamp
 from seawall.screening.model import Action, Audience, FailMode, HoldExpiry, Surface
 from seawall.screening.policies import ensure_built_in, save_surface
 from seawall.screening.policy import PolicyError
 from seawall.screening.publish import Publisher, bank_rules
+from seawall.screening.publish import published as published_now
 from seawall.settings import Settings
 from seawall.signals.model import Signal
 
@@ -118,3 +122,50 @@ def test_a_damaged_state_is_refused(publisher: Publisher, settings: Settings, da
     path.write_bytes(damaged[damage])
     with pytest.raises(BadGateState):
         read_state(settings.state_dir)
+
+
+def test_what_was_published_is_used_as_long_as_nothing_changed(publisher: Publisher, settings: Settings) -> None:
+    assert published_now(settings.state_dir) is None
+    banks.add_signals("ours", [sha256(1)], by="per_x", now=NOW)
+    published(publisher, settings)
+    found = published_now(settings.state_dir)
+    assert found is not None
+    assert found.index.counts() == {"sha256": 1}
+    assert found.state.policy.banks["ours"].name == "ours"
+    banks.add_signals("ours", [sha256(2)], by="per_x", now=NOW)
+    assert published_now(settings.state_dir) is None
+    published(publisher, settings)
+    found = published_now(settings.state_dir)
+    assert found is not None
+    assert found.index.counts() == {"sha256": 2}
+
+
+def test_a_change_while_it_is_published_makes_it_old(
+    publisher: Publisher, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile() -> dict[str, KeyRecord]:
+        banks.add_signals("ours", [sha256(7)], by="per_x", now=NOW)
+        return key_records()
+
+    monkeypatch.setattr(publish, "key_records", meanwhile)
+    publisher.publish_if_changed(NOW)
+    assert published_now(settings.state_dir) is None
+
+
+def test_the_files_of_another_database_are_not_used(publisher: Publisher, settings: Settings) -> None:
+    """Equal generations do not make it the same database: a backup was restored and went another way."""
+    published(publisher, settings)
+    Event.objects.order_by("-serial").delete()
+    assert published_now(settings.state_dir) is None
+
+
+def test_a_damaged_snapshot_is_not_used(publisher: Publisher, settings: Settings) -> None:
+    banks.add_signals("ours", [sha256(1)], by="per_x", now=NOW)
+    published(publisher, settings)
+    (snapshot,) = settings.state_dir.glob("*.snapshot")
+    whole = bytearray(snapshot.read_bytes())
+    whole[whole.index(bytes.fromhex(sha256(1).value))] ^= 1
+    snapshot.write_bytes(whole)
+    assert published_now(settings.state_dir) is None
+    snapshot.unlink()
+    assert published_now(settings.state_dir) is None

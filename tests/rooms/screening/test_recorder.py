@@ -258,3 +258,37 @@ def test_waiting_verdicts_are_committed_together(sqlite_settings: Settings) -> N
     assert sum(batches) == 3000
     assert max(batches) <= recorder_module.LARGEST_GROUP
     assert len(batches) < 300
+
+
+def test_nobody_waits_for_a_recorder_that_died(sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ended its thread: who waits is refused, who comes later too, and held bytes stay with no one."""
+    ledger = Ledger(sqlite_settings)
+    recorder = LedgerRecorder(ledger)
+    assert recorder.running
+    busy, go_on = threading.Event(), threading.Event()
+
+    class Struck(BaseException):
+        pass
+
+    def struck(*_: object) -> None:
+        busy.set()
+        assert go_on.wait(PATIENCE)
+        raise Struck
+
+    monkeypatch.setattr(recorder, "_record", struck)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    waiting = [recorder.submit(block())]
+    assert busy.wait(PATIENCE)
+    waiting += [recorder.submit(block()) for _ in range(3)] + [recorder.submit(hold(data=b"harmless"))]
+    go_on.set()
+    for future in waiting:
+        with pytest.raises(LedgerUnavailable, match="restart"):
+            future.result(PATIENCE)
+    assert not recorder.running
+    assert "stopped" in recorder.problem
+    with pytest.raises(LedgerUnavailable, match="restart"):
+        recorder.submit(block()).result(PATIENCE)
+    with pytest.raises(LedgerUnavailable, match="restart"):
+        recorder.submit(hold(data=b"harmless")).result(PATIENCE)
+    recorder.close()
+    assert ledger.held.ids() == []

@@ -31,10 +31,11 @@ from seawall.signals import (
     fingerprint,
     open_jail,
 )
-from seawall.signals.extract import IMAGE_FUNCTION, _own_jail, kind_of
+from seawall.signals.extract import IMAGE_FUNCTION, POST_SECONDS, _own_jail, kind_of
 from seawall.signals.image import formats
 from seawall.signals.image.formats import format_of, unsupported_name
 from seawall.signals.jail import Boundary, Jail, JailClosed, JailDied, JailRefused, JailTimeout
+from seawall.signals.jail.boundary import MAX_TEXT
 from seawall.signals.text import MAX_TEXT_LENGTH
 from tests.vectors.hostile import pictures
 
@@ -83,6 +84,10 @@ def one(part: Part, jail: Boundary) -> tuple[list[str], list[str]]:
 def said(*given_signals: Signal) -> bytes:
     """A worker's answer."""
     return msgspec.msgpack.encode(Extraction(signals=given_signals))
+
+
+def gaps_said(*gaps: Gap) -> bytes:
+    return msgspec.msgpack.encode(Extraction(signals=(), gaps=gaps))
 
 
 class TestCanonicalSignal:
@@ -253,11 +258,27 @@ class TestHostilePictures:
             (b"\xff\xd8\xff\xe0", "truncated"),
             (b"x" * 50_000_000, "not_an_image"),
         ],
-        ids=["png bomb", "webp bomb", "bmp bomb", "gif bomb", "tiff bomb", "text", "heic", "truncated", "50 MB"],
+        ids=[
+            "png bomb",
+            "webp bomb",
+            "bmp bomb",
+            "gif bomb",
+            "tiff bomb",
+            "text",
+            "heic",
+            "truncated",
+            "50 MB",
+        ],
     )
     def test_the_exact_hashes_remain_and_the_gap_says_why(self, jail: Jail, content: bytes, code: str) -> None:
         assert one(Part(name="p", kind=Kind.IMAGE, data=content), jail) == (["sha256", "md5"], [code])
         assert one(Part(name="p", kind=Kind.IMAGE, data=photo()), jail) == (["pdq", "sha256", "md5"], [])
+
+    def test_a_small_gif_whose_second_frame_is_gigantic_kills_nobody(self, jail: Jail) -> None:
+        before = [worker.pid for worker in jail._idle]
+        part = Part(name="p", kind=Kind.IMAGE, data=pictures.gif_bomb_behind_a_frame())
+        assert one(part, jail) == (["pdq", "sha256", "md5"], ["too_many_pixels"])
+        assert [worker.pid for worker in jail._idle] == before
 
     def test_a_broken_picture_gives_what_is_there_and_a_gap(self, jail: Jail) -> None:
         content = photo(size=(800, 600))
@@ -284,6 +305,35 @@ class TestHostilePictures:
             assert one(part, hasty) == (["sha256", "md5"], ["decoder_timeout"])
 
 
+class TestTimeOfOnePost:
+    def test_many_slow_pictures_do_not_hold_a_decoder_for_a_deadline_each(self) -> None:
+        now = [0.0]
+
+        class Slow(Scripted):
+            calls = 0
+
+            def call(self, function: str, payload: bytes, *, deadline: float | None = None) -> bytes:
+                self.calls += 1
+                now[0] += 9.9
+                return super().call(function, payload, deadline=deadline)
+
+        slow = Slow(JailTimeout("not done within 9.9 seconds"))
+        parts = [Part(name=f"p{number}", kind=Kind.IMAGE, data=b"x") for number in range(32)]
+        found = extract(parts, slow, stopwatch=lambda: now[0])
+        assert slow.calls == 4
+        assert now[0] <= POST_SECONDS + 10
+        assert [gap.code for gap in found.gaps] == ["decoder_timeout"] * 4 + ["no_time_left"] * 28
+        assert {(one_found.part, one_found.type) for one_found in found.signals} == {
+            (part.name, kind) for part in parts for kind in ("sha256", "md5")
+        }
+        assert "send fewer pictures" in found.gaps[-1].text
+
+    def test_what_needs_no_decoder_is_looked_at_all_the_same(self) -> None:
+        times = iter([0.0, POST_SECONDS + 1])
+        found = extract([Part(name="t", kind=Kind.TEXT, text="words")], NO_JAIL, stopwatch=lambda: next(times))
+        assert (len(found.signals), found.gaps) == (1, ())
+
+
 class TestWhatTheJailSays:
     @pytest.mark.parametrize(
         ("outcome", "code"),
@@ -301,10 +351,30 @@ class TestWhatTheJailSays:
                 "decoder_died",
             ),
             (said(*(Signal(type="pdq", value=f"{number:064x}") for number in range(1_001))), "decoder_died"),
+            (said(Signal(type="url", value="https://example.org/")), "decoder_died"),
+            (said(), "decoder_died"),
+            (gaps_said(*[Gap(part="", code="truncated", text="x")] * 9), "decoder_died"),
+            (gaps_said(Gap(part="", code="no code\x1b[31m", text="x")), "decoder_died"),
+            (b"\x82\xa7signals\x90\xa4gaps\x91\x83\xa4part\xa0\xa4code\xa1\xff\xa4text\xa1x", "decoder_died"),
+            (b"\x82\xa7signals\x90\xa1x" + b"\x91" * 200_000 + b"\xc0", "decoder_died"),
+            (JailRefused("a code\nof its own", "Look: at me."), "decoder_died"),
         ],
     )
     def test_failures_and_lies_become_gaps(self, outcome: bytes | Exception, code: str) -> None:
         assert one(Part(name="p", kind=Kind.IMAGE, data=b"x"), Scripted(outcome)) == (["sha256", "md5"], [code])
+
+    def test_its_words_are_cut_and_cannot_forge_a_line(self) -> None:
+        lie = gaps_said(
+            Gap(part="", code="truncated", text="a: b\n\x1b[31m2026-11-23 INFO all is well" + "x" * 500_000)
+        )
+        [gap] = extract([Part(name="p", kind=Kind.IMAGE, data=b"x")], Scripted(lie)).gaps
+        assert gap.text.startswith("a: b??[31m")
+        assert len(gap.text) == MAX_TEXT
+
+    def test_thousands_of_values_are_refused_before_any_is_worked_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys.modules["seawall.signals.extract"], "canonical_url", None)
+        lie = said(*[Signal(type="url", value="https://a.example/" + "%61" * 100)] * 3_000)
+        assert one(Part(name="p", kind=Kind.IMAGE, data=b"x"), Scripted(lie))[1] == ["decoder_died"]
 
     def test_its_parts_are_renamed(self) -> None:
         lie = Extraction(

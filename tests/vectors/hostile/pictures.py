@@ -50,6 +50,17 @@ def gif_bomb() -> bytes:
     return content[:6] + struct.pack("<HH", 65_535, 65_535) + content[10:]
 
 
+def gif_bomb_behind_a_frame(width: int = 65_535, height: int = 65_535) -> bytes:
+    """A small picture whose second frame is larger than its canvas and wants to be cleared after it was shown."""
+    small = io.BytesIO()
+    Image.effect_noise((64, 64), 80).convert("P").save(small, "GIF")
+    content = small.getvalue()
+    assert content.endswith(b"\x3b")
+    clear = b"\x21\xf9\x04" + bytes([2 << 2]) + bytes(3) + b"\x00"
+    frame = b"\x2c" + struct.pack("<HHHH", 0, 0, width, height) + b"\x00" + b"\x08\x02\x00\x01\x00"
+    return content[:-1] + clear + frame + b"\x3b"
+
+
 def tiff_bomb() -> bytes:
     """4 000 000 000 x 4 000 000 000 pixels without compression."""
     long, short = 4, 3

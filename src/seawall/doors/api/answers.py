@@ -1,7 +1,7 @@
 """What this door answers, field by field."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,7 +14,7 @@ class HoldNow(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     state: Literal["waiting", "released", "refused", "expired"]
-    resolved_at: datetime | None = None
+    resolved_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     outcome: Literal["released", "refused"] | None = None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
 
@@ -13,12 +13,18 @@ from seawall.members.keys import KeyRecord
 SCOPE_KEY = "seawall.api"
 
 
+class Refuse(Protocol):
+    """Makes the problem of a code and a detail."""
+
+    def __call__(self, code: str, detail: str, *, error_id: str | None = None) -> HttpResponse: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiContext:
-    """`refuse` makes the problem of a code and a detail; `read` gives a screening by its id, or None."""
+    """`read` gives a screening by its id, or None."""
 
     keys: Callable[[], Mapping[str, KeyRecord]]
-    refuse: Callable[[str, str], HttpResponse]
+    refuse: Refuse
     read: Callable[[str], ScreeningNow | None]
     document: Mapping[str, Any]
 

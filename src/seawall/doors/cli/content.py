@@ -38,6 +38,11 @@ class Item:
     path: Path | None = None
     part: Part | None = None
 
+    @property
+    def shown(self) -> str:
+        """The label on one line: a file's name is the uploader's choice and must not look like a line of ours."""
+        return self.label.replace("\n", "\\n").replace("\t", "\\t")
+
 
 class Unusable(ValueError):
     """This file cannot be looked at; the message says why and what to do. Other files are not affected."""

@@ -56,9 +56,9 @@ def _show(invocation: Invocation, looked: Looked) -> None:
             "degraded_reasons": gaps,
         }
     )
-    invocation.say(looked.item.label)
+    invocation.say(looked.item.shown)
     for one in found.signals:
         quality = "" if one.quality is None else _("  quality {quality}").format(quality=one.quality)
         invocation.say(f"  {one.type:<7} {one.value}{quality}")
     for gap in gaps:
-        invocation.note(f"seawall: {looked.item.label}: {gap['text']}")
+        invocation.note(f"seawall: {looked.item.shown}: {gap['text']}")

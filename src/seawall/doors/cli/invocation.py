@@ -186,7 +186,8 @@ class Group(click.Group):
         invocation = ctx.find_root().ensure_object(Invocation)
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort, click.UsageError):
+        except (click.exceptions.Exit, click.Abort, click.UsageError, BrokenPipeError):
+            # Whoever closed the pipe has read enough; click ends quietly.
             raise
         except Trouble as trouble:
             trouble.as_json = invocation.json

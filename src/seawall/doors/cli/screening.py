@@ -104,15 +104,17 @@ def screen(
     named = items(files=files, kind=kind, texts=texts, urls=urls, signals=signals)
     if recorded and surface_name is None:
         raise click.UsageError(_("--record needs --surface NAME: a recorded verdict belongs to a surface"))
+    if claim_text and claim is None:
+        raise click.UsageError(_("--claim-text goes with --claim: say which reason it is"))
     if content_id is not None and len(named) > 1:
         raise click.UsageError(_("--content-id names one content, and there are several"))
     settings = invocation.open()
     context = None if claim is None else Context(claim=Claim(claim), text=claim_text)
-    policy = present_policy()
+    policy, index = present(settings)
     surface = _surface(invocation, policy, surface_name)
     with _keeping(settings, recorded=recorded) as keep:
         court = Court(
-            index=present_index(),
+            index=index,
             policy=policy,
             surface=surface,
             context=context,
@@ -126,6 +128,16 @@ def screen(
 
 def worst(codes: set[int]) -> int:
     return next(code for code in WORST_FIRST if code in codes)
+
+
+def present(settings: Settings) -> tuple[Policy, Searchable]:
+    """Policy and index as the tables have them now: from the server's files where those are up to date, since reading
+    a million signals from the tables takes seconds.
+    """
+    from seawall.screening.publish import published
+
+    found = published(settings.state_dir)
+    return (found.state.policy, found.index) if found else (present_policy(), present_index())
 
 
 def present_policy() -> Policy:
@@ -163,7 +175,7 @@ def _surface(invocation: Invocation, policy: Policy, name: str | None) -> Surfac
         )
     surface = policy.surfaces[name]
     if surface.audience is Audience.PRIVATE and not surface.private_basis.strip():
-        raise Trouble(_(PRIVATE), _("leave private messages alone, or record the basis on the surface"))
+        raise Trouble(PRIVATE, _("leave private messages alone, or record the basis on the surface"))
     return surface
 
 
@@ -204,7 +216,7 @@ def _screen_one(invocation: Invocation, court: Court, looked: Looked) -> int:
     """Judge one item and say so; its exit code."""
     if looked.problem or looked.part is None:
         invocation.emit({"file": looked.item.label, "error": looked.problem})
-        invocation.note(f"seawall: {looked.item.label}: {looked.problem}")
+        invocation.note(f"seawall: {looked.item.shown}: {looked.problem}")
         return FAILED
     now = system_clock()
     found = looked.extraction
@@ -223,10 +235,11 @@ def _screen_one(invocation: Invocation, court: Court, looked: Looked) -> int:
                 uploader=court.uploader,
                 held_parts=_held(looked.part, outcome),
                 store=court.surface.store_unmatched,
+                hold_expiry=court.surface.hold_expiry,
             )
         )
     invocation.emit(_line(looked.item.label, verdict, recorded=court.keep is not None))
-    _tell(invocation, looked.item.label, verdict, recorded=court.keep is not None)
+    _tell(invocation, looked.item.shown, verdict, recorded=court.keep is not None)
     return exit_code(outcome)
 
 

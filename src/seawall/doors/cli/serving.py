@@ -67,16 +67,19 @@ def start(settings: Settings) -> None:
 
 def refuse_second(settings: Settings) -> None:
     """Trouble when another process serves this data directory. Asked before the port, which it holds as well."""
-    from seawall.app import try_lock
+    from seawall.app import DataDirectoryBusy, serve_lock
 
     if not settings.data_dir.is_dir():
         return
-    with try_lock(settings.data_dir) as holder:
-        if holder is not None:
-            raise Trouble(
-                _("{place} is already served by process {holder}").format(place=settings.data_dir, holder=holder),
-                _("use that one, stop it, or give this one another --data-dir and --port"),
-            )
+    try:
+        # A command that just records a change holds the lock as well, for a moment; this waits for it.
+        with serve_lock(settings):
+            pass
+    except DataDirectoryBusy as busy:
+        raise Trouble(
+            _("{place} is already served by process {holder}").format(place=settings.data_dir, holder=busy.holder),
+            _("use that one, stop it, or give this one another --data-dir and --port"),
+        ) from busy
 
 
 def require_free_port(settings: Settings) -> None:

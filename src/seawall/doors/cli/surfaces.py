@@ -8,7 +8,7 @@ from seawall.doors.cli.invocation import Group, Invocation, owner, pass_invocati
 from seawall.doors.cli.trouble import Trouble
 from seawall.screening.model import Audience, FailMode, HoldExpiry, Surface
 
-PRIVATE = (
+PRIVATE = _(
     "private communication is not screened without a legal basis: in the EU the confidentiality of communications "
     "forbids it (Directive 2002/58/EC, Article 5)"
 )
@@ -83,7 +83,7 @@ def create(
         private_basis=private_basis.strip(),
     )
     if made.audience is Audience.PRIVATE and not made.private_basis:
-        raise Trouble(_(PRIVATE), _("leave private messages alone, or record the basis with --private-basis"))
+        raise Trouble(PRIVATE, _("leave private messages alone, or record the basis with --private-basis"))
     if not replace and any(one.name == name for one in list_surfaces()):
         raise Trouble(
             _("there is a surface {name!r} already").format(name=name),

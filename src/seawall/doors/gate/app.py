@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import secrets
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,8 @@ from seawall.doors.gate.forms import (
 from seawall.doors.gate.problems import Answer, Refused, key_refused, problem_answer
 from seawall.doors.gate.reading import decode, read_parts
 from seawall.doors.gate.state import Present, StateHolder
-from seawall.members.keys import KeyRecord, KeyRefused, authenticate
+from seawall.matching.index import NATIVE
+from seawall.members.keys import KeyMalformed, KeyRecord, KeyRefused, authenticate
 from seawall.members.scopes import Scope
 from seawall.record.clock import Clock
 from seawall.screening.recording import Recorded, Recorder, Recording
@@ -41,12 +43,19 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Result = TypeVar("Result")
 
 #: Below this many comparisons (signals asked, times signals listed) a search takes less than a millisecond, and handing
-#: it to a thread would cost more than it saves.
-INLINE_COMPARISONS = 200_000
-#: A text this short is normalised in microseconds.
+#: it to a thread would cost more than it saves. Without the compiled kernel each takes ten times as long.
+INLINE_COMPARISONS = 200_000 if NATIVE else 20_000
+#: What is longer than this is read beside the event loop: 10 000 signals or a thousand addresses take seconds to check,
+#: and everybody else would wait for them.
+INLINE_BYTES = 16 * 1024
+#: Texts this short are normalised in a few milliseconds, whatever characters they are made of.
 INLINE_TEXT = 2_000
 #: Threads for searching and hashing without a decoder; the kernel and the hash functions let others run meanwhile.
 SEARCH_THREADS = 4
+
+#: Seconds that a request waits for a thread. Nobody waits longer for an answer before publication, so that working on
+#: it then would only make the next ones late as well.
+MOST_WAITING_SECONDS = 30.0
 
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 
@@ -155,11 +164,13 @@ class Gate:
         present, key = self._enter(exchange, Scope.SCREEN)
         idempotency_key = _idempotency_key(exchange)
         body, files = await self._read(exchange)
-        form = decode(body, ScreenForm)
         loaded = present.loaded
-        request = screen.read_request(form, files, key, loaded.state.policy, idempotency_key)
+        request = await self._read_form(
+            body,
+            lambda: screen.read_request(decode(body, ScreenForm), files, key, loaded.state.policy, idempotency_key),
+        )
         recording = await self._run(
-            request.parts, present, lambda: screen.screen(request, loaded, self._jail, self._clock)
+            body, request.parts, present, lambda: screen.screen(request, loaded, self._jail, self._clock)
         )
         recorded = await screen.record(self._recorder, recording)
         headers = ((b"idempotency-replayed", b"true"),) if recorded.replayed else ()
@@ -173,10 +184,7 @@ class Gate:
 
         def judge() -> list[Recording | Refused]:
             requests = screen.read_batch(body, key, loaded.state.policy, idempotency_key)
-            return [
-                one if isinstance(one, Refused) else screen.screen(one, loaded, self._jail, self._clock)
-                for one in requests
-            ]
+            return screen.screen_batch(requests, loaded, self._jail, self._clock)
 
         judged = await self._in_thread(self._searching, judge)
         recorded = iter(await screen.record_all(self._recorder, [one for one in judged if isinstance(one, Recording)]))
@@ -190,7 +198,8 @@ class Gate:
 
     async def _lookup(self, exchange: Exchange) -> Answer:
         present, _ = self._enter(exchange, Scope.LOOKUP)
-        form = decode(await self._read_json(exchange), RawLookup)
+        body = await self._read_json(exchange)
+        form = await self._read_form(body, lambda: decode(body, RawLookup))
         now = self._clock()
 
         def find() -> bytes:
@@ -198,15 +207,15 @@ class Gate:
             results = lookup.look_up(signals, form.max_distance, present.loaded, now)
             return msgspec.json.encode(LookupAnswer(results=list(results)))
 
-        if len(form.signals) * present.signals <= INLINE_COMPARISONS:
+        if len(body) <= INLINE_BYTES and len(form.signals) * present.signals <= INLINE_COMPARISONS:
             return Answer(status=200, body=find())
         return Answer(status=200, body=await self._in_thread(self._searching, find))
 
     async def _hash(self, exchange: Exchange) -> Answer:
         present, _ = self._enter(exchange, Scope.HASH)
         body, files = await self._read(exchange)
-        parts = read_parts(decode(body, HashForm).parts, files)
-        found = await self._run(parts, present, lambda: lookup.hash_parts(parts, self._jail))
+        parts = await self._read_form(body, lambda: read_parts(decode(body, HashForm).parts, files))
+        found = await self._run(body, parts, present, lambda: lookup.hash_parts(parts, self._jail))
         return Answer(status=200, body=msgspec.json.encode(found))
 
     async def _livez(self, _: Exchange) -> Answer:
@@ -242,6 +251,9 @@ class Gate:
         if present is None:
             raise Refused("not_ready", f"This server cannot screen yet: {self._holder.problem}.")
         keys = present.loaded.state.keys
+        if b"authorization" in exchange.repeated:
+            # A proxy may have looked at the other one.
+            raise key_refused(KeyMalformed())
         try:
             return present, authenticate(bearer(exchange.headers), keys, self._clock(), scope)
         except KeyRefused as refusal:
@@ -257,6 +269,9 @@ class Gate:
         most = self._settings.max_body_bytes
         return await read_multipart(exchange.receive, exchange.headers, most=most, lease=exchange.lease)
 
+    async def _read_form(self, body: bytes, read: Callable[[], Result]) -> Result:
+        return read() if len(body) <= INLINE_BYTES else await self._in_thread(self._searching, read)
+
     async def _read_json(self, exchange: Exchange) -> bytes:
         kind, _ = content_type(exchange.headers)
         if kind != "application/json":
@@ -265,9 +280,9 @@ class Gate:
         most = self._settings.max_body_bytes
         return await read_json(exchange.receive, exchange.headers, most=most, lease=exchange.lease)
 
-    async def _run(self, parts: tuple[Part, ...], present: Present, work: Callable[[], Result]) -> Result:
+    async def _run(self, body: bytes, parts: tuple[Part, ...], present: Present, work: Callable[[], Result]) -> Result:
         """Do the work where it delays nobody: at once when tiny, else in a thread, beside a decoder if it needs one."""
-        if _is_tiny(parts, present):
+        if len(body) <= INLINE_BYTES and _is_tiny(parts, present):
             return work()
         decodes = any(part.kind is Kind.IMAGE and part.data is not None for part in parts)
         return await self._in_thread(self._decoding if decodes else self._searching, work)
@@ -275,9 +290,16 @@ class Gate:
     async def _in_thread(self, threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         if self._waiting >= self._settings.queue_limit:
             raise self._busy()
+        latest = time.monotonic() + MOST_WAITING_SECONDS
+
+        def work_in_time() -> Result:
+            if time.monotonic() > latest:
+                raise Refused("busy", f"No thread came free for it within {MOST_WAITING_SECONDS:.0f} seconds.")
+            return work()
+
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, work)
+            return await asyncio.get_running_loop().run_in_executor(threads, work_in_time)
         finally:
             self._waiting -= 1
 
@@ -320,7 +342,7 @@ def _idempotency_key(exchange: Exchange) -> str | None:
 
 
 def _is_tiny(parts: tuple[Part, ...], present: Present) -> bool:
-    if any(part.data is not None or (part.text is not None and len(part.text) > INLINE_TEXT) for part in parts):
+    if any(part.data is not None for part in parts) or sum(len(part.text or "") for part in parts) > INLINE_TEXT:
         return False
     return sum(len(part.signals or ()) for part in parts) * present.signals <= INLINE_COMPARISONS
 

@@ -1,6 +1,7 @@
 """Reads request bodies from strangers: never more than allowed, never all of an oversized one, never to disk."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,13 @@ BODY_SECONDS = 120.0
 
 #: One field `request` and one file for each of 32 parts.
 MOST_FIELDS = 33
+
+#: A media type and its boundary; reading a longer one takes longer than it is worth.
+LONGEST_CONTENT_TYPE = 1_024
+
+#: RFC 2046 §5.1.1 allows fewer characters still. Without this the boundary could hold line ends, and looking for such a
+#: one costs a hundred times more.
+_BOUNDARY = re.compile(rb"[\x20-\x7e]{1,70}")
 
 #: The name of a field is a word, not a text.
 LONGEST_FIELD_NAME = 512
@@ -72,7 +80,10 @@ class Lease:
 
 def content_type(headers: Mapping[bytes, bytes]) -> tuple[str, dict[bytes, bytes]]:
     """The media type in lower case, and its parameters."""
-    kind, options = parse_options_header(headers.get(b"content-type", b"").decode("latin-1"))
+    given = headers.get(b"content-type", b"")
+    if len(given) > LONGEST_CONTENT_TYPE:
+        raise Refused("unsupported_media_type", f"The Content-Type is longer than {LONGEST_CONTENT_TYPE} bytes.")
+    kind, options = parse_options_header(given.decode("latin-1"))
     return kind.decode("latin-1"), options
 
 
@@ -141,7 +152,9 @@ class _deadline:  # noqa: N801 - reads as a word of the `async with`
         try:
             await self._timeout.__aexit__(kind, error, at)
         except TimeoutError as late:
-            raise Refused("body_too_slow", f"The body was not complete after {BODY_SECONDS:.0f} seconds.") from late
+            # What is still to come is not waited for: the connection ends with the answer.
+            said = f"The body was not complete after {BODY_SECONDS:.0f} seconds."
+            raise Refused("body_too_slow", said, headers=[(b"connection", b"close")]) from late
 
 
 class Form:
@@ -153,6 +166,8 @@ class Form:
         self._disposition: bytes | None = None
         self._open: bytearray | None = None
         self._complete = False
+        if not _BOUNDARY.fullmatch(boundary):
+            raise Refused("bad_multipart", "The boundary is not 1 to 70 visible ASCII characters (RFC 2046).")
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -178,7 +193,8 @@ class Form:
     def finish(self) -> dict[str, bytes]:
         if not self._complete:
             raise Refused("bad_multipart", "The form ends before its closing boundary: it did not arrive whole.")
-        return {name: bytes(data) for name, data in self._fields.items()}
+        # One after the other, so that only the largest file is there twice for a moment.
+        return {name: bytes(self._fields.pop(name)) for name in [*self._fields]}
 
     def _begin_part(self) -> None:
         if len(self._fields) >= MOST_FIELDS:

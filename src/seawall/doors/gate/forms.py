@@ -168,7 +168,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     #: Number of the gate state in use; grows with each change of banks, policy, surfaces or keys.
     state: int | None
     #: When that state was published.
-    state_made_at: datetime | None
+    state_made_at: Annotated[datetime, Meta(tz=True)] | None
     #: Seconds since then. It is old when nothing has changed for long; that alone is no fault.
     state_age_seconds: float | None
     signals: int | None

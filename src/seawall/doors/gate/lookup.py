@@ -22,7 +22,7 @@ from seawall.screening.gate_state import LoadedState
 from seawall.screening.model import Degradation
 from seawall.signals.extract import extract
 from seawall.signals.jail import Boundary
-from seawall.signals.model import BadSignal, Part, Signal
+from seawall.signals.model import BadSignal, Extraction, Part, Signal
 
 
 def read_signals(form: RawLookup) -> list[Signal | Refused]:
@@ -49,7 +49,8 @@ def look_up(
 
 def hash_parts(parts: Sequence[Part], jail: Boundary) -> HashAnswer:
     """The signals of each part, and what could not be looked at. Runs in a thread: it decodes and hashes."""
-    return HashAnswer(parts=tuple(_hash_part(part, jail) for part in parts))
+    found = extract(parts, jail)
+    return HashAnswer(parts=tuple(_of_part(part.name, found) for part in parts))
 
 
 def _look_up_one(
@@ -82,13 +83,15 @@ def _match(found: Found) -> ListedMatch:
     )
 
 
-def _hash_part(part: Part, jail: Boundary) -> PartSignals:
-    extraction = extract([part], jail)
+def _of_part(name: str, found: Extraction) -> PartSignals:
     return PartSignals(
-        part=part.name,
+        part=name,
         signals=tuple(
             SignalFound(type=one.type, version=one.version, value=one.value, quality=one.quality)
-            for one in extraction.signals
+            for one in found.signals
+            if one.part == name
         ),
-        degraded_reasons=tuple(Degradation(part=gap.part, code=gap.code, text=gap.text) for gap in extraction.gaps),
+        degraded_reasons=tuple(
+            Degradation(part=gap.part, code=gap.code, text=gap.text) for gap in found.gaps if gap.part == name
+        ),
     )

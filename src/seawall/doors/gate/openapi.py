@@ -33,6 +33,7 @@ KEY_CODES = ("key_missing", "key_malformed", "key_unknown", "key_expired", "key_
 JSON_CODES = ("bad_json", "invalid_request", "body_too_large", "body_too_slow", "unsupported_media_type")
 PART_CODES = ("bad_multipart", "bad_signal", "empty_part", "missing_file", "unused_file")
 SURFACE_CODES = ("unknown_surface", "wrong_surface", "private_communication")
+MATCH_CODES = ("too_many_matches",)
 RECORD_CODES = ("bad_idempotency_key", "idempotency_conflict", "ledger_unavailable")
 BUSY_CODES = ("busy", "not_ready", "internal_error")
 
@@ -82,7 +83,7 @@ GATE_OPERATIONS = (
         scope=Scope.SCREEN,
         answer=Verdict,
         answer_means="The verdict. It is durable before you get it.",
-        codes=(*KEY_CODES, *JSON_CODES, *PART_CODES, *SURFACE_CODES, *RECORD_CODES, *BUSY_CODES),
+        codes=(*KEY_CODES, *JSON_CODES, *PART_CODES, *SURFACE_CODES, *MATCH_CODES, *RECORD_CODES, *BUSY_CODES),
         example=EXAMPLE_SCREEN,
     ),
     Operation(
@@ -109,7 +110,7 @@ GATE_OPERATIONS = (
         scope=Scope.LOOKUP,
         answer=LookupAnswer,
         answer_means="One result for each signal, in order: its matches, nearest first, or the problem that it has.",
-        codes=(*KEY_CODES, *JSON_CODES, *BUSY_CODES),
+        codes=(*KEY_CODES, *JSON_CODES, *MATCH_CODES, *BUSY_CODES),
         example={"signals": [{"type": "pdq", "value": EXAMPLE_PDQ}], "max_distance": 31},
     ),
     Operation(

@@ -258,6 +258,12 @@ _TABLE = (
         next_step="Do not publish. Send the content to /v1/screen, which refuses it and records that.",
     ),
     ProblemKind(
+        code="too_many_matches",
+        status=422,
+        title="More matches than one answer holds",
+        next_step="Do not publish. Send fewer signals at once: each of them is like very many listed ones.",
+    ),
+    ProblemKind(
         code="busy",
         status=429,
         title="Too many requests are waiting",

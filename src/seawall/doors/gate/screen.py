@@ -1,7 +1,8 @@
 """Content or signals → verdict, durable before it is answered: `/v1/screen` and `/v1/screen/batch`."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +42,9 @@ from seawall.signals.model import Part
 
 #: Between an Idempotency-Key and the number of a request in its batch; no visible character, so that no key looks so.
 BATCH_SEPARATOR = "\n"
+
+#: Seconds in which the requests of one batch are begun. A thousand ordinary texts take a fraction of one.
+BATCH_SECONDS = 30.0
 
 PRIVATE = (
     "The surface {surface!r} is private communication. In the European Union its confidentiality is protected "
@@ -120,7 +124,31 @@ def screen(request: Request, loaded: LoadedState, jail: Boundary, clock: Clock) 
         idempotency=_idempotency(request),
         held_parts=_held(request.parts, outcome),
         store=request.surface.store_unmatched,
+        hold_expiry=request.surface.hold_expiry,
     )
+
+
+def screen_batch(
+    requests: Sequence[Request | Refused],
+    loaded: LoadedState,
+    jail: Boundary,
+    clock: Clock,
+    *,
+    stopwatch: Callable[[], float] = time.monotonic,
+) -> list[Recording | Refused]:
+    """Each request's verdict, or why it has none. Those that come after BATCH_SECONDS (by `stopwatch`) have none."""
+    until = stopwatch() + BATCH_SECONDS
+    late = Refused("busy", f"The requests before this one took the {BATCH_SECONDS:.0f} seconds that one batch gets.")
+    judged: list[Recording | Refused] = []
+    for one in requests:
+        try:
+            if isinstance(one, Refused) or stopwatch() >= until:
+                judged.append(one if isinstance(one, Refused) else late)
+            else:
+                judged.append(screen(one, loaded, jail, clock))
+        except Refused as refused:
+            judged.append(refused)
+    return judged
 
 
 async def record(recorder: Recorder, recording: Recording) -> Recorded:

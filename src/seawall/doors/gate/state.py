@@ -54,7 +54,7 @@ class StateHolder:
             return False
         try:
             loaded = load(self._directory, before)
-        except (BadGateState, BadSnapshot, OSError, LookupError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, `follow` must live to take the next state
             self._note_failure(stamp, error)
             return False
         self.present = Present(loaded=loaded, signals=len(loaded.index))
@@ -80,4 +80,6 @@ class StateHolder:
         if stamp != self._failed:
             logger.error("the new gate state is not used: %s", error)
         self._failed, self._failed_at = stamp, time.monotonic()
-        self.problem = f"the newest gate state cannot be used: {error}"
+        # Anybody may ask /readyz, so that only our own words leave; others may name files, and the log has them.
+        ours = isinstance(error, BadGateState | BadSnapshot)
+        self.problem = f"the newest gate state cannot be used: {error if ours else type(error).__name__}"

@@ -161,9 +161,9 @@ def _keys(holder: StateHolder) -> Mapping[str, KeyRecord]:
     return holder.present.loaded.state.keys if holder.present else {}
 
 
-def _refuse(code: str, detail: str) -> HttpResponse:
+def _refuse(code: str, detail: str, *, error_id: str | None = None) -> HttpResponse:
     """The same problems as the gate's, as Django sends them."""
-    answer = problem_answer(Refused(code, detail))
+    answer = problem_answer(Refused(code, detail, error_id=error_id))
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     response = HttpResponse(answer.body, content_type=answer.content_type.decode(), status=answer.status)
     for name, value in {**headers, "Cache-Control": "no-store"}.items():

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,7 @@ from django.db import close_old_connections, connections
 
 from seawall.matching.imports import sweep_imports
 from seawall.record.clock import Clock
+from seawall.record.journal import clear_deleted
 from seawall.record.sequencer import sequence
 from seawall.record.signing import SigningKey
 from seawall.screening import holds
@@ -29,9 +31,6 @@ KEEP_SECONDS = 60.0
 #: How soon a ledger that can be written again is noticed.
 WATCH_SECONDS = 1.0
 
-#: What the recorder says of itself when its thread has ended; then a writable disk is no comfort.
-STOPPED = "the recorder has stopped"
-
 #: Enough to fail on a full disk like a commit would.
 PROBE_BYTES = 64 * 1024
 
@@ -39,8 +38,9 @@ PROBE_BYTES = 64 * 1024
 class Repeated:
     """Runs a job again and again in a thread until stopped. A failing pass is logged and does not end the job."""
 
-    def __init__(self, name: str, job: Callable[[], object], *, every: float) -> None:
+    def __init__(self, name: str, job: Callable[[], object], *, every: float, at_once: bool = False) -> None:
         self._name = name
+        self._at_once = at_once
         self._job = job
         self._every = every
         self._stop = threading.Event()
@@ -62,6 +62,8 @@ class Repeated:
 
     def _run(self) -> None:
         try:
+            if self._at_once:
+                self._pass()
             while not self._stop.wait(self._every):
                 self._pass()
         finally:
@@ -111,7 +113,8 @@ class LedgerWatch:
     def problem(self) -> str:
         """Why no verdict can be recorded; empty when all is well."""
         found = self._recorder.problem
-        return found if found == STOPPED else self._reason if found else ""
+        # Of a commit that failed, our own look since then says more; a thread that has ended does not come back.
+        return self._reason if found and self._recorder.running else found
 
     def look(self) -> None:
         """Ask the disk or database, if the last commit failed."""
@@ -121,15 +124,28 @@ class LedgerWatch:
         try:
             with self._ledger.opened() as storage:
                 storage.partitions()
-            probe = self._ledger.settings.ledger_dir / ".probe"
-            try:
-                probe.write_bytes(b"\0" * PROBE_BYTES)
-            finally:
-                probe.unlink(missing_ok=True)
+            about = self._ledger.settings
+            for directory in (about.ledger_dir, about.holds_dir, about.keys_dir):
+                _probe(directory)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what the operator must know
-            self._reason = f"the screening ledger cannot be written: {error}; check free space, rights and database"
+            if not self._reason:
+                logger.warning("the screening ledger cannot be written: %s", error)
+            # Anybody may ask /readyz, and an error's text may name files, hosts and users: that is for the log.
+            why = getattr(error, "strerror", None) or type(error).__name__
+            said = f"the screening ledger cannot be written ({why}; the log says more)"
+            self._reason = f"{said}: check free space, rights and database"
         else:
             self._reason = ""
+
+
+def _probe(directory: Path) -> None:
+    """Raises OSError where nothing can be written."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = directory / ".probe"
+    try:
+        place.write_bytes(b"\0" * PROBE_BYTES)
+    finally:
+        place.unlink(missing_ok=True)
 
 
 def warnings_of(jobs: Iterable[Repeated]) -> tuple[str, ...]:
@@ -138,16 +154,32 @@ def warnings_of(jobs: Iterable[Repeated]) -> tuple[str, ...]:
 
 def keep_log(ledger: Ledger, signing_key: SigningKey, clock: Clock) -> None:
     """Batches become events, events become leaves."""
-    append_batches(ledger, now=clock())
-    sequence(clock(), signing_key)
+    try:
+        append_batches(ledger, now=clock())
+    finally:
+        # One damaged day of the ledger must not keep everything else out of the log.
+        sequence(clock(), signing_key)
 
 
 def keep_house(ledger: Ledger, clock: Clock) -> None:
-    """Holds whose time is over are settled, days that were kept long enough are dropped, remains are swept."""
-    holds.expire_due(ledger, now=clock())
-    drop_expired(ledger, now=clock())
-    holds.sweep(ledger, now=clock())
-    sweep_imports(clock())
+    """Holds whose time is over are settled, days that were kept long enough are dropped, remains are swept.
+
+    Each is done whatever became of the others; the first failure is raised at the end.
+    """
+    failures = []
+    for step in (
+        lambda: holds.expire_due(ledger, now=clock()),
+        lambda: drop_expired(ledger, now=clock()),
+        lambda: holds.sweep(ledger, now=clock()),
+        lambda: sweep_imports(clock()),
+        clear_deleted,
+    ):
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - a duty to delete does not wait for another one's disk
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def jobs(
@@ -156,6 +188,6 @@ def jobs(
     return [
         Repeated("publishing", lambda: publisher.publish_if_changed(clock()), every=PUBLISH_SECONDS),
         Repeated("keeping the log", lambda: keep_log(ledger, signing_key, clock), every=LOG_SECONDS),
-        Repeated("housekeeping", lambda: keep_house(ledger, clock), every=KEEP_SECONDS),
+        Repeated("housekeeping", lambda: keep_house(ledger, clock), every=KEEP_SECONDS, at_once=True),
         Repeated("watching the ledger", watch.look, every=WATCH_SECONDS),
     ]

@@ -34,9 +34,16 @@ def log_to_stdout(log_format: str) -> None:
     root = logging.getLogger()
     root.handlers = [out]
     root.setLevel(logging.INFO)
-    # We say ourselves where we listen; its warnings and errors stay.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    # It warns of every malformed form, byte by byte; the caller is told, and the log is not for strangers to fill.
+    keep_strangers_out()
+
+
+def keep_strangers_out() -> None:
+    """Silences what would let strangers fill the log, or write into it; whoever asked is told what was wrong."""
+    # We say ourselves where we listen; its warnings are of requests that are no HTTP or want a WebSocket.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    # It warns of every malformed form, byte by byte.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
-    # Below ERROR it names the address of every request that found nothing.
-    logging.getLogger("django.request").setLevel(logging.ERROR)
+    # It quotes the Host header of a request that has an unusable one, with a trace.
+    logging.getLogger("django.security").setLevel(logging.CRITICAL)
+    # It names the address of every request that found nothing, and quotes the error of one that failed (see api.urls).
+    logging.getLogger("django.request").setLevel(logging.CRITICAL)

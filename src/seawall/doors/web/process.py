@@ -13,10 +13,11 @@ import uvicorn
 
 from seawall.app import furnish, prepare, serve_lock
 from seawall.doors.web.application import build_application
-from seawall.doors.web.background import Background, LedgerWatch, jobs, keep_house, keep_log, warnings_of
+from seawall.doors.web.background import Background, LedgerWatch, jobs, keep_log, warnings_of
+from seawall.doors.web.connections import GuardedProtocol, most_connections
 from seawall.doors.web.logs import log_to_stdout
 from seawall.record.clock import Clock, system_clock
-from seawall.record.signing import load_or_create_signing_key
+from seawall.record.signing import SigningKey, load_or_create_signing_key
 from seawall.screening.ledger import Ledger, LedgerRecorder
 from seawall.screening.publish import Publisher
 from seawall.settings import Settings
@@ -54,11 +55,10 @@ def run(settings: Settings, clock: Clock) -> None:
     ledger = Ledger(settings)
     signing_key = load_or_create_signing_key(settings.keys_dir, clock())
     publisher = Publisher(settings.state_dir)
-    keep_house(ledger, clock)
     publisher.publish_if_changed(clock())
     with ExitStack() as open_parts:
         # Last of all, when the recorder is closed: what it flushed goes into the log too.
-        open_parts.callback(keep_log, ledger, signing_key, clock)
+        open_parts.callback(keep_log_at_the_end, ledger, signing_key, clock)
         recorder = open_parts.enter_context(LedgerRecorder(ledger, clock=clock))
         jail = open_parts.enter_context(
             open_jail(workers=decoders, deadline=settings.decoder_deadline, memory=settings.decoder_memory_bytes)
@@ -80,13 +80,22 @@ def run(settings: Settings, clock: Clock) -> None:
             Server(configuration(settings, application)).run()
 
 
+def keep_log_at_the_end(ledger: Ledger, signing_key: SigningKey, clock: Clock) -> None:
+    """What cannot be logged now is durable and comes into the log with the next start: no reason to end in an error."""
+    try:
+        keep_log(ledger, signing_key, clock)
+    except Exception:
+        logger.exception("keeping the log failed; it goes on with the next start")
+
+
 def configuration(settings: Settings, application: object) -> uvicorn.Config:
+    GuardedProtocol.most_connections = most_connections()
     return uvicorn.Config(
         application,  # type: ignore[arg-type]
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=GuardedProtocol,
         ws="none",
         lifespan="on",
         # Addresses of people are personal data; what happened to their uploads stands in the ledger.

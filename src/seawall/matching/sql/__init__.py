@@ -31,6 +31,11 @@ def id_bytes(raw: UUID | str) -> bytes:
     return bytes.fromhex(raw) if isinstance(raw, str) else raw.bytes
 
 
+def id_hex(raw: UUID | str) -> str:
+    """The same as 32 hex characters."""
+    return raw if isinstance(raw, str) else raw.hex
+
+
 def moment(raw: datetime | None) -> datetime | None:
     """A time as a raw row gives it; SQLite keeps UTC without saying so."""
     return raw.replace(tzinfo=UTC) if raw is not None and raw.tzinfo is None else raw

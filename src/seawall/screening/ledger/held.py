@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from seawall.record.ids import parse_id
-from seawall.screening.ledger.keys import KEY_BYTES, destroy_file, sync_directory, write_durably
+from seawall.screening.ledger.keys import KEY_BYTES, destroy_file, sweep_unfinished, sync_directory, write_durably
 from seawall.screening.ledger.model import LedgerDamaged
 from seawall.screening.ledger.sealing import NONCE_BYTES
 from seawall.screening.recording import HeldPart
@@ -94,6 +95,10 @@ class HeldBytes:
         if place.exists():
             shutil.rmtree(place, ignore_errors=True)
             sync_directory(self._directory)
+
+    def sweep(self, *, now: datetime) -> None:
+        """Remove keys that a killed process was about to make."""
+        sweep_unfinished(self._keys_dir, now=now)
 
     def _key_path(self, screening_id: str) -> Path:
         return self._keys_dir / f"{screening_id}.key"

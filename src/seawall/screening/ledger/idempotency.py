@@ -17,14 +17,15 @@ def days_to_search(day: date) -> tuple[date, ...]:
     return tuple(day + away for away in NEIGHBOURS)
 
 
-def answer_again(earlier: Verdict, earlier_digest: bytes, recording: Recording) -> Recorded:
+def answer_again(earlier: Verdict, recording: Recording, *, earlier_digest: bytes, digest: bytes) -> Recorded:
     """The earlier verdict, with the signals of this equal request: the stored ones have lost their private values.
+
+    The two digests are of the earlier request and of this one, both keyed in the same way or both not.
 
     Raises:
         IdempotencyConflict: the earlier request was another one.
     """
-    idempotency = recording.idempotency
-    if idempotency is None or not hmac.compare_digest(earlier_digest, idempotency.request_digest):
+    if not hmac.compare_digest(earlier_digest, digest):
         raise IdempotencyConflict(IdempotencyConflict.__doc__)
     return Recorded(verdict=msgspec.structs.replace(earlier, signals=recording.verdict.signals), replayed=True)
 

@@ -81,9 +81,7 @@ class KeyRing:
 
     def sweep(self, *, now: datetime) -> None:
         """Remove what a process that was killed while it made a key has left behind."""
-        for path in self._directory.glob(".*.key.*"):
-            if path.stat().st_mtime < (now - UNFINISHED_AFTER).timestamp():
-                destroy_file(path)
+        sweep_unfinished(self._directory, now=now)
 
     def _key(self, name: str, *, create: bool) -> bytes:
         key = self._cache.get(name)
@@ -143,6 +141,18 @@ def write_durably(path: Path, *chunks: bytes) -> None:
     finally:
         partial.unlink(missing_ok=True)
     sync_directory(path.parent)
+
+
+def sweep_unfinished(directory: Path, *, now: datetime) -> None:
+    """Remove the partial keys that `write_durably` leaves in a directory when its process is killed."""
+    for path in directory.glob(".*.key.*"):
+        try:
+            old = path.stat().st_mtime < (now - UNFINISHED_AFTER).timestamp()
+        except FileNotFoundError:
+            # It was finished in this moment.
+            continue
+        if old:
+            destroy_file(path)
 
 
 def destroy_file(path: Path) -> None:

@@ -20,6 +20,8 @@ class Ledger:
         self.held = HeldBytes(settings.holds_dir, keys_dir=settings.keys_dir / "holds")
         #: Old partitions whose batches this process has seen logged to the last; see `batches`.
         self.settled: set[Partition] = set()
+        #: The batch up to which each partition was logged when this process last looked, so that it need not ask.
+        self.logged: dict[Partition, int] = {}
 
     def open(self) -> Storage:
         """A storage for the use of one thread; close it."""

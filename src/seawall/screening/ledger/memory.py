@@ -25,6 +25,10 @@ class MemoryRecorder:
         return "it was told to fail" if self.failing else ""
 
     @property
+    def running(self) -> bool:
+        return True
+
+    @property
     def alive(self) -> bool:
         return not self.failing
 
@@ -45,9 +49,14 @@ class MemoryRecorder:
     def _record(self, recording: Recording, *, stored: bool) -> Recorded:
         if self.failing:
             raise LedgerUnavailable(LedgerUnavailable.__doc__)
-        earlier = self._earlier(recording)
-        if earlier is not None and earlier.idempotency is not None:
-            return answer_again(earlier.verdict, earlier.idempotency.request_digest, recording)
+        earlier, idempotency = self._earlier(recording), recording.idempotency
+        if earlier is not None and earlier.idempotency is not None and idempotency is not None:
+            return answer_again(
+                earlier.verdict,
+                recording,
+                earlier_digest=earlier.idempotency.request_digest,
+                digest=idempotency.request_digest,
+            )
         if stored:
             self.recordings.append(recording)
             if recording.idempotency is not None:

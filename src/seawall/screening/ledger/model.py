@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from seawall.record.ids import id_time, parse_id
-from seawall.screening.model import Action, Verdict
+from seawall.screening.model import Action, HoldExpiry, Verdict
 
 
 class LedgerDamaged(RuntimeError):
@@ -98,7 +98,7 @@ class LedgerEntry:
     """One screening as it is read. Private signals have `value` None in the verdict.
 
     `keyed_signals` has a keyed hash at the place of each private signal, else None. `pseudonym` tells one uploader's
-    screenings of one period from another's; nothing leads back from it.
+    screenings of one period from another's; nothing leads back from it. `hold_expiry` is the promise made with a hold.
     """
 
     verdict: Verdict
@@ -106,6 +106,7 @@ class LedgerEntry:
     batch: int
     pseudonym: bytes | None = field(repr=False)
     keyed_signals: tuple[bytes | None, ...] = field(repr=False)
+    hold_expiry: HoldExpiry | None = None
 
 
 def family_of(verdict: Verdict) -> LedgerFamily:

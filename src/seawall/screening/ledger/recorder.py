@@ -1,5 +1,6 @@
 """The recorder: one thread that commits the verdicts of many requests together, before any of them is answered."""
 
+import contextlib
 import logging
 import queue
 import threading
@@ -27,7 +28,7 @@ from seawall.screening.ledger.model import (
 from seawall.screening.ledger.sealing import KeyedHashes, Sealer, unseal
 from seawall.screening.ledger.storage import DuplicateRow
 from seawall.screening.model import Action
-from seawall.screening.recording import IdempotencyConflict, LedgerUnavailable, Recorded, Recording
+from seawall.screening.recording import Idempotency, IdempotencyConflict, LedgerUnavailable, Recorded, Recording
 
 #: More rows a commit hardly make it faster, and the first of them would wait for the last.
 LARGEST_GROUP = 512
@@ -35,13 +36,17 @@ LARGEST_GROUP = 512
 LARGEST_QUEUE = 50_000
 #: Held bytes are written beside the commits, so that one large picture does not keep other answers waiting.
 BYTE_WRITERS = 4
-#: After this long without work the files are closed, so that a dropped day's blocks are freed. Seconds.
-IDLE_SECONDS = 5.0
+#: After this long without work the files are closed, so that a dropped day's blocks are freed. Seconds. Opening them
+#: again costs the next answer some 10 ms, which a quiet platform need not pay each time.
+IDLE_SECONDS = 60.0
 
 UNAVAILABLE = (
     "The verdict could not be written to the screening ledger, so it is not given: {reason}. "
     "Check the free space and the rights of the data directory, or the database; screening goes on by itself then."
 )
+
+#: What it says of itself when its thread has ended.
+STOPPED = "the recorder has stopped; restart the server"
 
 _log = logging.getLogger("seawall.ledger")
 
@@ -72,6 +77,8 @@ class LedgerRecorder:
         self._writers = ThreadPoolExecutor(BYTE_WRITERS, thread_name_prefix="seawall-held-bytes")
         self._door = threading.Lock()
         self._open = True
+        #: Set with the door closed: nothing is taken from the queue any more.
+        self._ended = False
         self._problem = ""
         self._thread = threading.Thread(target=self._run, name="seawall-recorder", daemon=True)
         self._thread.start()
@@ -79,7 +86,12 @@ class LedgerRecorder:
     @property
     def problem(self) -> str:
         """Why nothing can be recorded at the moment, as the last attempt found it; empty when all is well."""
-        return self._problem if self._thread.is_alive() else "the recorder has stopped"
+        return self._problem if self.running else STOPPED
+
+    @property
+    def running(self) -> bool:
+        """Whether anything will ever be recorded again; a disk with space is no comfort where this is false."""
+        return not self._ended and self._thread.is_alive()
 
     @property
     def alive(self) -> bool:
@@ -98,6 +110,8 @@ class LedgerRecorder:
         with self._door:
             if not self._open:
                 self._refuse(waiting, "the recorder was closed because the server is stopping")
+            elif self._ended:
+                self._refuse(waiting, STOPPED)
             elif self._queue.qsize() >= LARGEST_QUEUE:
                 self._refuse(waiting, f"{LARGEST_QUEUE} verdicts are waiting for the disk already")
             elif waiting.held:
@@ -131,22 +145,44 @@ class LedgerRecorder:
             self._problem = f"held bytes cannot be kept: {error}"
             _log.error("held bytes cannot be kept: %s", error)
             waiting.future.set_exception(LedgerUnavailable(UNAVAILABLE.format(reason=self._problem)))
-        else:
-            self._queue.put(waiting)
+            return
+        with self._door:
+            ended = self._ended
+            if not ended:
+                self._queue.put(waiting)
+        if ended:
+            self._refuse(waiting, STOPPED)
 
     def _run(self) -> None:
-        while True:
-            try:
-                first = self._queue.get(timeout=IDLE_SECONDS)
-            except queue.Empty:
-                self._storage.close()
-                continue
-            group, last = self._take(first)
-            while group:
-                group = self._record(group)
-            if last:
-                self._storage.close()
-                return
+        group: list[_Waiting] = []
+        try:
+            while True:
+                try:
+                    first = self._queue.get(timeout=IDLE_SECONDS)
+                except queue.Empty:
+                    self._storage.close()
+                    continue
+                group, last = self._take(first)
+                later = self._record(group)
+                while later:
+                    later = self._record(later)
+                if last:
+                    self._storage.close()
+                    return
+        finally:
+            # Whatever ended us: nobody may wait for an answer that will never come.
+            self._abandon(group)
+
+    def _abandon(self, group: Sequence[_Waiting]) -> None:
+        with self._door:
+            self._ended = True
+        left = list(group)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                waiting = self._queue.get_nowait()
+                left += [] if waiting is None else [waiting]
+        for waiting in left:
+            self._refuse(waiting, STOPPED)
 
     def _take(self, first: _Waiting | None) -> tuple[list[_Waiting], bool]:
         """Everything that waits, up to the largest group; and whether the recorder was told to stop."""
@@ -187,8 +223,8 @@ class LedgerRecorder:
             idempotency = waiting.recording.idempotency
             name = None if idempotency is None else name_of(idempotency)
             found = earlier.get(id(waiting))
-            if found is not None:
-                self._repeat(waiting, *found)
+            if found is not None and idempotency is not None:
+                self._repeat(waiting, idempotency, *found)
             elif name is not None and name in taken:
                 later.append(waiting)
             elif waiting.stored:
@@ -219,10 +255,15 @@ class LedgerRecorder:
                     found[id(waiting)] = (partition, row)
         return found
 
-    def _repeat(self, waiting: _Waiting, partition: Partition, row: Row) -> None:
+    def _repeat(self, waiting: _Waiting, idempotency: Idempotency, partition: Partition, row: Row) -> None:
         try:
             entry = unseal(row, partition, self._ledger.keys)
-            recorded = answer_again(entry.verdict, row.request_digest or b"", waiting.recording)
+            recorded = answer_again(
+                entry.verdict,
+                waiting.recording,
+                earlier_digest=row.request_digest or b"",
+                digest=KeyedHashes(partition.day, self._ledger.keys).request_digest(idempotency),
+            )
         except (LedgerDamaged, KeyDestroyed, OSError) as error:
             self._refuse(waiting, str(error))
             return

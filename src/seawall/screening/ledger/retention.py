@@ -9,11 +9,11 @@ from django.db import transaction
 from django.db.models import Q
 
 from seawall.record.events import DayDropped
-from seawall.record.journal import record
-from seawall.screening.ledger.batches import append_batches
+from seawall.record.journal import SourceRefTaken, clear_deleted, record
+from seawall.screening.ledger.batches import DROPPED, append_batches, source_ref
 from seawall.screening.ledger.ledger import Ledger
 from seawall.screening.ledger.model import LedgerFamily, Partition
-from seawall.screening.ledger.storage import Storage
+from seawall.screening.ledger.storage import Storage, StorageFailed
 from seawall.screening.models import Hold, LedgerDay
 from seawall.screening.policies import list_surfaces
 
@@ -27,20 +27,31 @@ def drop_expired(ledger: Ledger, *, now: datetime) -> list[Partition]:
     Unmatched days are kept `keep_unmatched_days`. Matched ones are kept `keep_matched_days`, but never shorter than the
     longest appeal window of a surface, nor while a hold of the day waits or the appeal window of its decision is open.
     Keys of past periods go with the last day that needs them.
+
+    Raises:
+        StorageFailed: a day cannot be read or deleted; all others were done.
     """
     appeal_days = max((surface.appeal_days for surface in list_surfaces()), default=0)
-    dropped = []
+    dropped, failures = [], []
     with ledger.opened() as storage:
         present = storage.partitions()
         for partition in present:
             if not _is_old_enough(ledger, partition, appeal_days, now):
                 continue
-            # Its last batches and holds must be known before anybody can say that nothing waits.
-            append_batches(ledger, now=now, only=partition)
-            if not _is_still_needed(partition, appeal_days, now):
-                _drop(ledger, storage, partition, now)
-                dropped.append(partition)
+            try:
+                # Its last batches and holds must be known before anybody can say that nothing waits.
+                append_batches(ledger, now=now, only=partition)
+                if not _is_still_needed(partition, appeal_days, now):
+                    _drop(ledger, storage, partition, now)
+                    dropped.append(partition)
+            except (StorageFailed, SourceRefTaken, OSError) as error:
+                # The other days' time has come all the same.
+                failures.append(error)
     ledger.keys.destroy_old_periods(set(present) - set(dropped), now.date())
+    if dropped:
+        clear_deleted()
+    if failures:
+        raise failures[0]
     return dropped
 
 
@@ -54,7 +65,8 @@ def _is_old_enough(ledger: Ledger, partition: Partition, appeal_days: int, now: 
 def _is_still_needed(partition: Partition, appeal_days: int, now: datetime) -> bool:
     if partition.family is LedgerFamily.UNMATCHED:
         return False
-    open_window = Q(resolved_at__gt=now - timedelta(days=appeal_days))
+    window_began = datetime.combine(_days_before(now, appeal_days), now.timetz())
+    open_window = Q(resolved_at__gt=window_began)
     return Hold.objects.filter(Q(state="waiting") | open_window, day=partition.day).exists()
 
 
@@ -65,14 +77,16 @@ def _drop(ledger: Ledger, storage: Storage, partition: Partition, now: datetime)
         for screening_id in holds.values_list("screening_id", flat=True):
             ledger.held.destroy(screening_id)
     with transaction.atomic():
-        record(event, now=now, source_ref=f"ledger:{partition.day.isoformat()}:{partition.family}:dropped")
+        record(event, now=now, source_ref=source_ref(partition, DROPPED))
         LedgerDay.objects.filter(day=partition.day, family=partition.family).delete()
         if partition.family is LedgerFamily.MATCHED:
             holds.delete()
     ledger.keys.destroy(partition)
     storage.drop(partition)
     ledger.settled.discard(partition)
+    ledger.logged.pop(partition, None)
 
 
 def _days_before(moment: datetime, days: int) -> date:
-    return moment.date() - timedelta(days=days)
+    """The day that many before; for more days than the calendar has, its first."""
+    return date.fromordinal(max(date.min.toordinal(), moment.date().toordinal() - days))

@@ -20,7 +20,7 @@ from seawall.screening.ledger.model import (
     millis,
     row_id,
 )
-from seawall.screening.model import SignalSeen, Verdict
+from seawall.screening.model import Action, HoldExpiry, SignalSeen, Verdict
 from seawall.screening.recording import Idempotency, Recording
 from seawall.signals import SIGNAL_TYPES
 
@@ -37,6 +37,8 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     verdict: Verdict
     keyed_signals: tuple[bytes | None, ...]
     pseudonym: bytes | None
+    #: Of a hold: what its surface declared when it was held.
+    hold_expiry: HoldExpiry | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -56,6 +58,10 @@ class KeyedHashes:
 
     def request(self, idempotency: Idempotency) -> bytes:
         return self._hash(PeriodUse.HASH, f"request\0{idempotency.api_key_id}\0{idempotency.key}")
+
+    def request_digest(self, idempotency: Idempotency) -> bytes:
+        """Keyed, because who guesses a request's words could confirm them by its plain SHA-256."""
+        return self._hash(PeriodUse.HASH, f"digest\0{idempotency.request_digest.hex()}")
 
     def signal(self, signal: SignalSeen) -> bytes | None:
         """None for what may be kept as it is."""
@@ -99,6 +105,7 @@ class Sealer:
                 verdict=_without_private(verdict, keyed),
                 keyed_signals=keyed,
                 pseudonym=None if uploader is None else self._hashes.pseudonym(uploader),
+                hold_expiry=recording.hold_expiry if verdict.verdict is Action.HOLD else None,
             )
         )
         nonce = next(self._nonces)
@@ -112,7 +119,7 @@ class Sealer:
             hold_expires_at=None if verdict.hold_expires_at is None else millis(verdict.hold_expires_at),
             sealed=nonce + self._cipher.encrypt(nonce, sealed, _bound_to(verdict.id, self._partition)),
             request_key=None if idempotency is None else self._hashes.request(idempotency),
-            request_digest=None if idempotency is None else idempotency.request_digest,
+            request_digest=None if idempotency is None else self._hashes.request_digest(idempotency),
         )
 
 
@@ -159,6 +166,7 @@ def unseal(row: Row, partition: Partition, keys: KeyRing) -> LedgerEntry:
         batch=row.batch,
         pseudonym=sealed.pseudonym,
         keyed_signals=sealed.keyed_signals,
+        hold_expiry=sealed.hold_expiry,
     )
 
 

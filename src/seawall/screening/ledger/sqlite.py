@@ -1,10 +1,10 @@
 """The ledger on SQLite: one file per UTC day and family, written by the recorder alone."""
 
+import contextlib
 import os
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,15 @@ class SqliteStorage:
         return self._directory / f"{partition.day.isoformat()}{infix}.sqlite3"
 
     def partitions(self) -> list[Partition]:
-        found = (_FILE.fullmatch(path.name) for path in self._directory.glob("*.sqlite3"))
-        return sorted(
-            Partition(
-                day=date.fromisoformat(name[1]), family=LedgerFamily.MATCHED if name[2] else LedgerFamily.UNMATCHED
-            )
-            for name in found
-            if name
-        )
+        found = []
+        for path in self._directory.glob("*.sqlite3"):
+            name = _FILE.fullmatch(path.name)
+            # A day that no calendar has is somebody else's file.
+            with contextlib.suppress(ValueError):
+                if name:
+                    family = LedgerFamily.MATCHED if name[2] else LedgerFamily.UNMATCHED
+                    found.append(Partition(day=date.fromisoformat(name[1]), family=family))
+        return sorted(found)
 
     def exists(self, partition: Partition) -> bool:
         return self.path(partition).exists()
@@ -131,7 +132,7 @@ class SqliteStorage:
         if connection is not None:
             connection.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _using(self, partition: Partition, *, create: bool = False) -> Iterator[sqlite3.Connection | None]:
         """Turn SQLite's errors into ours. After one, the connection is closed, which also rolls back."""
         try:

@@ -5,6 +5,7 @@ nothing is turned by EXIF, because that is what the hashes on every shared list 
 """
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 
@@ -42,8 +43,9 @@ MAX_FRAMES = 256
 #: Pixels of all frames together, so that a large animation ends before its deadline. One picture always fits.
 MAX_PIXELS_IN_ALL = 2 * MAX_PIXELS
 
-# Our own limits are checked before any pixel is decoded; Pillow's warning comes at a figure that can change with it.
-Image.MAX_IMAGE_PIXELS = None
+# Pillow alone knows some sizes before it reserves memory for them, such as that of a later frame which enlarges its
+# GIF. Its two complaints, above this and above twice this, are treated alike.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 # The jail allows no second thread.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
@@ -54,6 +56,8 @@ PLUGINS = (
 )  # fmt: skip
 
 Pixels = NDArray[np.uint8]
+
+_PIXELS_SAID = re.compile(r"\((\d+) pixels\)")
 
 
 class _Broken(Exception):
@@ -76,6 +80,7 @@ def extract(content: bytes) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             for pixels in _frames(name, content, gaps):
                 hashed = compute(pixels)
                 value = hashed.value.hex()
@@ -157,6 +162,8 @@ def _strict_frames(name: str, content: bytes) -> Iterator[Pixels]:
                 yield _rgb(picture)
     except (_Broken, JailRefused, MemoryError):
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(_said_by_pillow(error)) from error
     except Exception as error:  # Pillow's plug-ins let through whatever a broken file provokes.
         raise _explained(name, content, error) from error
 
@@ -209,11 +216,20 @@ def _what_is_there(name: str, content: bytes) -> Iterator[Pixels]:
 def _require_size(size: tuple[int, int]) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
-        raise _Broken(
-            "too_many_pixels",
-            f"This picture says it is {width} x {height} pixels, and at most {MAX_PIXELS // 1_000_000} million are "
-            "opened: send a smaller copy, or have a person look.",
-        )
+        raise _too_many_pixels(f"it is {width} x {height}")
+
+
+def _said_by_pillow(error: Exception) -> str:
+    said = _PIXELS_SAID.search(str(error))
+    return f"that it, or a part of it, has {int(said[1]) // 1_000_000} million" if said else "that it has too many"
+
+
+def _too_many_pixels(says: str) -> _Broken:
+    return _Broken(
+        "too_many_pixels",
+        f"This picture says {says} pixels, and at most {MAX_PIXELS // 1_000_000} million are opened: "
+        "send a smaller copy, or have a person look.",
+    )
 
 
 def _require_budget(shown: int, pixels_left: int) -> None:

@@ -93,11 +93,28 @@ def _boxes_end_early(content: bytes) -> bool:
     return at != len(content)
 
 
+#: More segments than any JPEG has before its pixels; it bounds the look at a hostile file.
+_MAX_SEGMENTS = 1_000
+
+
+def _jpeg_ends_early(content: bytes) -> bool:
+    """The end mark is looked for behind the segments: one of them may hold a preview, which has its own end mark."""
+    at = 2
+    for _ in range(_MAX_SEGMENTS):
+        marker = content[at : at + 2]
+        if marker == b"\xff\xda":
+            return b"\xff\xd9" not in content[max(at, len(content) - _TAIL) :]
+        if len(marker) < 2 or marker[0] != 0xFF:
+            break
+        at += 1 if marker == b"\xff\xff" else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return at + 2 > len(content)
+
+
 #: Only the tail is searched for end marks: what follows them is rubbish that cameras and editors append.
 _TAIL = 64 * 1024
 
 _ENDS_EARLY: dict[str, Callable[[bytes], bool]] = {
-    JPEG: lambda content: b"\xff\xd9" not in content[-_TAIL:],
+    JPEG: _jpeg_ends_early,
     PNG: lambda content: b"IEND" not in content[-_TAIL:],
     GIF: lambda content: b"\x00\x3b" not in content[-_TAIL:],
     WEBP: lambda content: int.from_bytes(content[4:8], "little") + 8 > len(content),

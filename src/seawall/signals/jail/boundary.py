@@ -10,8 +10,13 @@ Jailed = Callable[[bytes], bytes]
 #: The gate takes bodies of up to 100 MB; this leaves room above it and still fits twice into a worker's memory.
 MAX_PAYLOAD = 256 * 1024 * 1024
 
-#: Signals and gaps are small. A worker that answers more than this has been taken over or has gone astray.
-MAX_ANSWER = 16 * 1024 * 1024
+#: Signals and gaps are small: those of a whole animation take 30 kB. A worker that answers more than this has been
+#: taken over or has gone astray.
+MAX_ANSWER = 1024 * 1024
+
+#: A refusal's sentence says what to do next, and its code is a word; both end up in verdicts and in the ledger.
+MAX_TEXT = 500
+MAX_CODE = 40
 
 #: Seconds of wall clock for one call: a photograph takes hundredths of one, and the largest picture that is opened
 #: takes most of it on a slow processor. Somebody waits for the answer.
@@ -91,6 +96,11 @@ def run(jailed: Jailed, payload: bytes) -> bytes:
     if len(answer) > MAX_ANSWER:
         raise OverflowError(f"an answer of {len(answer)} bytes, above the limit of {MAX_ANSWER}")
     return answer
+
+
+def plain(text: str) -> str:
+    """A worker's words, as they may stand in a verdict, a log or a terminal: it may have been taken over."""
+    return "".join(character if character.isprintable() else "?" for character in text[:MAX_TEXT])
 
 
 def require_known(function: str, functions: tuple[str, ...]) -> None:

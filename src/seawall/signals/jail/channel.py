@@ -67,8 +67,8 @@ class Channel:
         body = self._read(body_length, until) if body_length else b""
         try:
             return msgspec.msgpack.decode(encoded, type=form), body
-        except msgspec.MsgspecError as error:
-            raise ChannelBroken(str(error)) from error
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ChannelBroken(type(error).__name__) from error
 
     def _send_all(self, data: bytes, until: float | None) -> None:
         view = memoryview(data)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from seawall.signals.jail.boundary import MAX_ANSWER, JailDied, JailRefused, JailTimeout
+from seawall.signals.jail.boundary import MAX_ANSWER, MAX_CODE, JailDied, JailRefused, JailTimeout, plain
 from seawall.signals.jail.channel import Channel, ChannelBroken, ChannelEnded
 from seawall.signals.jail.messages import EXIT_MEMORY, Answer, Begun, Ready, Request, Setup
 
@@ -116,8 +116,7 @@ class Worker:
         if status == EXIT_MEMORY:
             return JailDied("the decode worker ran out of memory", reason="memory", status=status)
         if status < 0:
-            name = signal.Signals(-status).name
-            return JailDied(f"the decode worker was killed by {name}", reason="signal", signal=-status)
+            return JailDied(f"the decode worker was killed by {_name(-status)}", reason="signal", signal=-status)
         return JailDied(f"the decode worker left with status {status}", reason="exit", status=status)
 
     def kill(self) -> None:
@@ -137,14 +136,17 @@ class Worker:
 
 def _unpack(answer: Answer, body: bytes) -> tuple[bytes, bool]:
     if answer.outcome == "refused":
-        raise JailRefused(_clean(answer.code), _clean(answer.text))
+        raise JailRefused(plain(answer.code)[:MAX_CODE], plain(answer.text))
     if answer.outcome == "memory":
         raise JailDied("the decode worker ran out of memory", reason="memory")
     if answer.outcome == "raised":
-        raise JailDied(f"the decoder failed with {_clean(answer.text)}", reason="raised")
+        raise JailDied(f"the decoder failed with {plain(answer.text)}", reason="raised")
     return body, not answer.leaving
 
 
-def _clean(text: str) -> str:
-    """A worker may have been taken over: its words must not carry control characters into a log or a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+def _name(number: int) -> str:
+    """A signal by its name; of the real-time signals only the first and the last have one."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

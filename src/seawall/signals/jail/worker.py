@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from seawall.signals.jail.boundary import MAX_PAYLOAD, Jailed, JailRefused, load, run
+from seawall.signals.jail.boundary import MAX_CODE, MAX_PAYLOAD, MAX_TEXT, Jailed, JailRefused, load, run
 from seawall.signals.jail.channel import Channel, ChannelEnded
 from seawall.signals.jail.messages import EXIT_MEMORY, Answer, Begun, Ready, Request, Setup
 
@@ -25,9 +25,6 @@ _PROCESSOR_LIFETIME = 1_800
 
 #: Bytes that must be free once everything is imported; a worker without them would die of every picture.
 _ROOM_TO_WORK = 32 * 1024 * 1024
-
-#: Sentences that a jailed function may say are short.
-_MAX_TEXT = 500
 
 
 def main() -> int:
@@ -42,7 +39,7 @@ def main() -> int:
             functions = {name: load(name) for name in setup.functions}
             _take_on_limits(setup.memory)
         except Exception as error:  # noqa: BLE001 - whatever it is, the person who starts the server has to read it
-            channel.send(Ready(problem=f"{type(error).__name__}: {error}"[:_MAX_TEXT]))
+            channel.send(Ready(problem=f"{type(error).__name__}: {error}"[:MAX_TEXT]))
             return 1
         gc.freeze()
         channel.send(Ready())
@@ -93,12 +90,12 @@ def _answer_one(channel: Channel, functions: dict[str, Jailed]) -> bool:
         body = run(functions[request.function], payload)
         answer = Answer(outcome="done", leaving=_processor_seconds() > _PROCESSOR_LIFETIME)
     except JailRefused as refusal:
-        answer = Answer(outcome="refused", code=refusal.code[:_MAX_TEXT], text=refusal.text[:_MAX_TEXT])
+        answer = Answer(outcome="refused", code=refusal.code[:MAX_CODE], text=refusal.text[:MAX_TEXT])
     except MemoryError:
         answer = Answer(outcome="memory", leaving=True)
     except Exception as error:  # noqa: BLE001 - nothing a file provokes may pass for an answer
         # The message may quote the file, so only the kind of error leaves the jail.
-        answer = Answer(outcome="raised", text=type(error).__name__[:_MAX_TEXT], leaving=True)
+        answer = Answer(outcome="raised", text=type(error).__name__[:MAX_TEXT], leaving=True)
     del payload
     channel.send(answer, body)
     return not answer.leaving

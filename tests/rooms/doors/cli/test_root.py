@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from seawall.app import try_lock
 from seawall.doors.cli import reference
 from seawall.doors.cli.invocation import Command, Group
 from seawall.doors.cli.root import root
-from seawall.doors.cli.serving import FLAGS, flags_of_everywhere
-from seawall.doors.cli.trouble import plain, told
+from seawall.doors.cli.serving import FLAGS, flags_of_everywhere, refuse_second
+from seawall.doors.cli.trouble import Trouble, plain, told
 from seawall.settings import Settings
 from tests.rooms.doors.cli.conftest import CommandLine
 
@@ -138,6 +140,40 @@ def test_a_directory_without_tables_says_what_to_do(seawall: CommandLine) -> Non
 def test_plain_shows_control_characters_and_leaves_words_alone() -> None:
     assert plain("Grüße, 你好\nnext\ttab") == "Grüße, 你好\nnext\ttab"
     assert plain("\x1b[31m\r\x00\u202e\ud800") == "\\x1b[31m\\r\\x00\\u202e\\ud800"
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
+    """`seawall … | head -1` ends quietly, whatever is left to say."""
+    words = [part for number in range(4_000) for part in ("--text", f"a harmless text, number {number}")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "seawall", "hash", *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_a_server_waits_for_a_command_that_holds_the_lock_for_a_moment(seawall: CommandLine) -> None:
+    held, release = threading.Event(), threading.Event()
+
+    def change_something() -> None:
+        with try_lock(seawall.settings.data_dir):
+            held.set()
+            release.wait(10)
+
+    command = threading.Thread(target=change_something)
+    command.start()
+    try:
+        assert held.wait(10)
+        with pytest.raises(Trouble, match="already served by process"):
+            refuse_second(seawall.settings)
+        threading.Timer(0.2, release.set).start()
+        refuse_second(seawall.settings)
+    finally:
+        release.set()
+        command.join()
 
 
 def test_unknown_commands_are_usage_errors() -> None:

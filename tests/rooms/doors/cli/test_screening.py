@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from seawall.app import try_lock
+from seawall.doors.cli import screening
 from seawall.doors.cli.screening import WORST_FIRST, worst
+from seawall.record.clock import system_clock
 from seawall.screening.ledger import Ledger
 from seawall.screening.models import Hold
+from seawall.screening.publish import Publisher
 from tests.rooms.doors.cli.conftest import CommandLine
 
 Picture = Callable[[str], Path]
@@ -34,6 +37,18 @@ def test_the_exact_and_the_edited_picture_are_blocked_and_another_passes(listed:
     assert [0 < match["distance"] <= 31 for match in edited["matches"]] == [True]
     assert other["matches"] == []
     assert exact["public_reason"]
+
+
+def test_the_published_index_is_used_while_it_is_current(
+    listed: CommandLine, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Publisher(listed.settings.state_dir).publish_if_changed(system_clock())
+    monkeypatch.setattr(screening, "present_index", None)
+    listed("screen", picture("harbour-edited"), "--surface", "posts", code=11)
+    listed("screen", picture("balloons"), code=0)
+    monkeypatch.undo()
+    listed("bank", "add", "mine", picture("balloons"))
+    listed("screen", picture("balloons"), code=11)
 
 
 def test_a_dry_run_has_no_id_and_leaves_no_trace(listed: CommandLine, picture: Picture) -> None:
@@ -78,6 +93,10 @@ def test_having_a_person_look_turns_a_block_into_a_hold(listed: CommandLine, pic
     assert "person_asked" in {reason["code"] for reason in line["reasons"]}
 
 
+def test_a_claim_s_words_without_a_claim_are_not_lost_silently(listed: CommandLine) -> None:
+    assert "--claim" in listed("screen", "--text", "x", "--claim-text", "our report", code=2).err
+
+
 def test_recorded_it_is_in_the_ledger_and_the_log(listed: CommandLine, picture: Picture) -> None:
     words = ("--record", "--surface", "posts", "--content-id", "post-1", "--uploader", "somebody")
     (line,) = listed.json("screen", picture("harbour"), *words, code=11)
@@ -90,8 +109,26 @@ def test_recorded_it_is_in_the_ledger_and_the_log(listed: CommandLine, picture: 
 
 
 def test_recorded_text_that_nobody_may_read_back_from_the_directory(listed: CommandLine) -> None:
-    (line,) = listed.json("screen", "--text", "held", "--record", "--surface", "posts", code=10)
-    assert Hold.objects.get(screening_id=line["id"]).state == "waiting"
+    planted = "a planted sentence with the word zwetschgenbaum"
+    listed("bank", "add", "unsure", "--text", planted)
+    words = ("--record", "--surface", "posts", "--uploader", "uploader-zwetschgenkern")
+    (line,) = listed.json("screen", "--text", planted, *words, code=10)
+    hold = Hold.objects.get(screening_id=line["id"])
+    assert (hold.state, hold.on_expiry) == ("waiting", listed.json("surface", "list")[0]["hold_expiry"])
+    kept = [path for path in listed.settings.data_dir.rglob("*") if path.is_file()]
+    assert any("holds" in path.parts for path in kept), "its bytes wait for the person, encrypted"
+    assert [path for path in kept if b"zwetschgen" in path.read_bytes().lower()] == []
+
+
+@pytest.mark.parametrize("command", ["screen", "hash", "bank add mine"])
+def test_the_name_of_a_file_cannot_pass_for_a_verdict(listed: CommandLine, tmp_path: Path, command: str) -> None:
+    named = tmp_path / "a\nother.jpg: ALLOW\tx"
+    named.write_bytes(b"harmless")
+    for path in (named, tmp_path / "missing\nother.jpg: ALLOW"):
+        said = listed(*command.split(), path, code=None)
+        assert [line for line in (said.out + said.err).splitlines() if line.startswith("other.jpg")] == []
+    (line, *_) = listed.json(*command.split(), named, code=None)
+    assert line["file"] == str(named), "programs get the name as it is"
 
 
 def test_recording_needs_a_surface_and_leaves_the_ledger_to_a_running_server(listed: CommandLine) -> None:

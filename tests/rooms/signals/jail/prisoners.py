@@ -138,7 +138,7 @@ def chatter(payload: bytes) -> bytes:
 
 def write_nonsense(payload: bytes) -> bytes:
     """A worker that has been taken over writes what it likes to every descriptor it has."""
-    for descriptor in range(3, 16):
+    for descriptor in range(3, 1_024):  # it keeps the number that it had in the server
         try:
             os.write(descriptor, payload)
         except OSError:

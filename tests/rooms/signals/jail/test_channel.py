@@ -189,7 +189,7 @@ class TestWorker:
 
     def test_a_refusal_keeps_the_worker_and_is_cut(self, ends: Ends) -> None:
         answer, _, stays = self._ask(ends, JailRefused("c" * 10_000, "t" * 100_000))
-        assert (len(answer.code), len(answer.text), stays) == (500, 500, True)
+        assert (len(answer.code), len(answer.text), stays) == (40, 500, True)
 
     @pytest.mark.parametrize("error", [MemoryError(), ValueError("quotes the file"), RecursionError()])
     def test_any_other_error_ends_the_worker(self, ends: Ends, error: Exception) -> None:

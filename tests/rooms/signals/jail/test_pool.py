@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -13,9 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypedDict
 
+import msgspec
 import pytest
 
-from seawall.signals.jail import Jail, JailClosed, JailDied, JailTimeout
+from seawall.signals.jail import MAX_ANSWER, Jail, JailClosed, JailDied, JailRefused, JailTimeout
+from seawall.signals.jail.boundary import MAX_CODE, MAX_TEXT
 from seawall.signals.jail.process import Worker
 from tests.rooms.signals.jail import prisoners
 from tests.rooms.signals.jail.prisoners import HERE, ROOT, named
@@ -119,6 +122,25 @@ class TestDeaths:
             shared.call(f"{HERE}:die", str(int(number)).encode())
         assert (died.value.reason, died.value.signal) == ("signal", number)
 
+    def test_a_signal_without_a_name_is_a_death_too(self, shared: Jail) -> None:
+        with pytest.raises(JailDied, match="signal 40") as died:
+            shared.call(f"{HERE}:die", b"40")
+        assert (died.value.reason, died.value.signal) == ("signal", 40)
+
+    def test_a_gigantic_answer_is_refused_before_it_is_read(self, open_jail: Opener) -> None:
+        jail = open_jail()
+        words = b"\x81\xa7outcome\xa4done"
+        with pytest.raises(JailDied, match="no answer"):
+            jail.call(f"{HERE}:write_nonsense", struct.pack(">IQ", len(words), MAX_ANSWER + 1) + words)
+
+    def test_a_refusals_words_are_cut_and_cannot_forge_a_line(self, open_jail: Opener) -> None:
+        lie = {"outcome": "refused", "code": "c" * 9_000, "text": "t\n\x1b" + "t" * 50_000}
+        words = msgspec.msgpack.encode(lie)
+        with pytest.raises(JailRefused) as refused:
+            open_jail().call(f"{HERE}:write_nonsense", struct.pack(">IQ", len(words), 0) + words)
+        assert (len(refused.value.code), len(refused.value.text)) == (MAX_CODE, MAX_TEXT)
+        assert refused.value.text.isprintable()
+
     @pytest.mark.parametrize("status", [0, 1, 3, 255])
     def test_leaving_is_a_death_whatever_the_status(self, shared: Jail, status: int) -> None:
         with pytest.raises(JailDied, match=f"status {status}") as died:
@@ -145,6 +167,8 @@ class TestDeaths:
             b"\xff" * 64,
             b"\x00\x00\x00\x01" + bytes(8) + b"\xc1",
             b"\x00\x00\x00\x01" + b"\xff" * 8 + b"\x80",
+            b"\x00\x00\x00\x0b" + bytes(8) + b"\x81\xa7outcome\xa1\xff",
+            b"\x00\x00\x00\x10" + bytes(8) + b"\x81\xa7outcome\xa4done" + b"x" * 2,
         ],
     )
     def test_what_a_worker_says_is_not_trusted(self, open_jail: Opener, nonsense: bytes) -> None:

@@ -67,7 +67,8 @@ def _with_a_port(settings: Settings) -> Settings:
     """Port 0 asks for any free one; the curl line must name it."""
     if settings.port:
         return settings
-    with socket.create_server((settings.host, 0)) as probe:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.create_server((settings.host, 0), family=family) as probe:
         return msgspec.structs.replace(settings, port=probe.getsockname()[1])
 
 
