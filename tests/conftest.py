@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.db import connections
 
@@ -16,6 +17,10 @@ from tests.postgresql import PostgresServer, find_binaries
 
 # Modules with tables can only be imported once Django is set up. No connection is made before a fixture binds anew.
 app.bind(Settings(data_dir=Path("no-data-directory")))
+
+# A slow machine is no wrong answer; and what CI runs should be the same each time.
+hypothesis.settings.register_profile("seawall", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("seawall")
 
 BACK_ENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 

@@ -12,6 +12,8 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
+from seawall.record.durable import sync_directory
+
 MAGIC = b"SEAWALL-INDEX\r\n\x1a"
 FORMAT_VERSION = 1
 #: Readers take the current and the previous version (DESIGN §10); there is no previous one yet.
@@ -83,15 +85,6 @@ def read_sections(path: Path, *, verify: bool) -> dict[str, memoryview]:
             raise BadSnapshot(f"{path.name} has a damaged section {name!r}")
         sections[name.rstrip(b"\0").decode("utf-8", "replace")] = payload
     return sections
-
-
-def sync_directory(directory: Path) -> None:
-    """Make a rename or a new file in this directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _aligned(offset: int) -> int:

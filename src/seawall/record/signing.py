@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from seawall.record.clock import parse_rfc3339, rfc3339
+from seawall.record.durable import replace_durably
 
 #: C2SP signed-note: the signature type byte of plain Ed25519.
 ED25519 = b"\x01"
@@ -234,20 +235,4 @@ def _retire(keys_dir: Path, key_id: str, until: datetime) -> None:
 
 
 def _write(path: Path, fields: dict[str, Any]) -> None:
-    """Whole or not at all, and on the disk before we return."""
-    draft = path.with_suffix(f".{secrets.token_hex(4)}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(json.dumps(fields, indent=1).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    replace_durably(path, json.dumps(fields, indent=1).encode() + b"\n")

@@ -6,7 +6,6 @@ hex. The rest: one JSON object.
 
 import hashlib
 import hmac
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -15,8 +14,8 @@ import msgspec
 
 from seawall.matching.index import Index
 from seawall.matching.model import Attributes, IndexedSignal
-from seawall.matching.snapshot import sync_directory
 from seawall.members.keys import KeyRecord
+from seawall.record.durable import replace_durably
 from seawall.screening.model import Policy
 
 STATE_FILE = "gate-state.json"
@@ -56,13 +55,7 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
 def write_state(directory: Path, state: GateState) -> None:
     """Replace the state file in one step; durable before this returns."""
     body = msgspec.json.encode(state)
-    partial = directory / f".{STATE_FILE}.{os.getpid()}.partial"
-    with partial.open("wb") as out:
-        out.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(directory / STATE_FILE)
-    sync_directory(directory)
+    replace_durably(directory / STATE_FILE, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
 
 
 def read_state(directory: Path) -> GateState:

@@ -10,8 +10,9 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from seawall.record.durable import sync_directory
 from seawall.record.ids import parse_id
-from seawall.screening.ledger.keys import KEY_BYTES, destroy_file, sweep_unfinished, sync_directory, write_durably
+from seawall.screening.ledger.keys import KEY_BYTES, destroy_file, sweep_unfinished, write_durably
 from seawall.screening.ledger.model import LedgerDamaged
 from seawall.screening.ledger.sealing import NONCE_BYTES
 from seawall.screening.recording import HeldPart

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from seawall.record.durable import sync_directory
 from seawall.screening.ledger.model import KeyDestroyed, LedgerDamaged, Partition
 
 KEY_BYTES = 32
@@ -170,12 +171,3 @@ def destroy_file(path: Path) -> None:
         pass
     path.unlink(missing_ok=True)
     sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names that were added to or removed from the directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from seawall.screening.ledger.keys import sync_directory
+from seawall.record.durable import sync_directory
 from seawall.screening.ledger.model import Batch, LedgerFamily, Partition, Row, rows_digest
 from seawall.screening.ledger.statements import read_statements
 from seawall.screening.ledger.storage import DuplicateRow, StorageFailed
