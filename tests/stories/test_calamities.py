@@ -33,6 +33,8 @@ async def upload_until_killed(server: Server, key: str, kill_after: int) -> list
         body = {"surface": "posts", "content_id": f"c{number}", "uploader": f"u{number}"}
         text = {"kind": "text", "text": f"a harmless sentence, number {number}"}
         async with gate:
+            if server.process.poll() is not None:
+                return
             try:
                 if number % 20 == 0:
                     parts = '{"surface":"posts","parts":[{"kind":"image","file":"f"}]}'
