@@ -73,7 +73,12 @@ def read(note: str, keys: Iterable[VerificationKey]) -> tuple[LogState, Verifica
 
 
 def _divide(note: str) -> tuple[str, list[str]]:
-    if len(note.encode("utf-8", "replace")) > MAX_NOTE_BYTES:
+    try:
+        size = len(note.encode())
+    except UnicodeEncodeError as error:
+        # A lone surrogate: a str can hold one, UTF-8 cannot, and what is signed is the UTF-8.
+        raise BadCheckpoint("a checkpoint is text in UTF-8") from error
+    if size > MAX_NOTE_BYTES:
         raise BadCheckpoint(f"a checkpoint has at most {MAX_NOTE_BYTES} bytes")
     if _CONTROL.search(note) or not note.endswith("\n"):
         raise BadCheckpoint("a checkpoint is lines of text, the last one ended too")

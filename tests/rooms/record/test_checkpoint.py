@@ -118,8 +118,9 @@ TEXT, SIGNATURES = NOTE.split("\n\n")
         TEXT + "\n\n— example.org/log \n",
         "x" * 70_000 + NOTE,
         "\ud800" + NOTE,
+        TEXT + "\n\ud800\n\n" + SIGNATURES,
     ],
-    ids=range(22),
+    ids=range(23),
 )
 def test_malformed_notes_are_refused(note: str) -> None:
     with pytest.raises(BadCheckpoint):
@@ -131,3 +132,9 @@ def test_malformed_notes_are_refused(note: str) -> None:
 def test_any_text_is_refused(note: str) -> None:
     with pytest.raises(BadCheckpoint):
         checkpoint.read(note, [KEY.verification])
+
+
+@given(st.text(st.characters(exclude_categories=()), min_size=1, max_size=8), st.integers(0, len(NOTE)))
+def test_whatever_is_put_into_a_note_is_refused(inserted: str, at: int) -> None:
+    with pytest.raises(BadCheckpoint):
+        checkpoint.read(NOTE[:at] + inserted + NOTE[at:], [KEY.verification])
