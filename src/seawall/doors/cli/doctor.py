@@ -4,7 +4,7 @@ from gettext import gettext as _
 
 import click
 
-from seawall.doors.cli.examine import Health, findings
+from seawall.upkeep.examine import Health, findings
 from seawall.doors.cli.invocation import Command, Invocation, pass_invocation
 
 
