@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 NATIVE := CMakeLists.txt pyproject.toml $(wildcard native/*.cpp native/*.hpp)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test lint check check-all bench fuzz format lock clean
+.PHONY: help setup serve test docs lint check check-all bench fuzz format lock clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ serve: setup ## a running Seawall with a demo bank, a key, and the curl line tha
 test: setup ## all tests that need nothing but this clone (PostgreSQL and Chromium where they are installed); T=path
 	@$(BIN)/python -m pytest $(T) -m "not slow and not kill"
 
+docs: setup ## the documentation as a site, in build/docs
+	@$(BIN)/sphinx-build -q -W -n --keep-going -b html docs build/docs
+
 lint: setup ## format, lint, types and import contracts, without a test
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -40,7 +43,7 @@ lint: setup ## format, lint, types and import contracts, without a test
 	@$(BIN)/lint-imports --config importlinter.ini
 
 check: lint ## the quick gate for every commit: lint, fast tests, docs
-	@$(BIN)/python -m pytest tests -q -m "not slow and not kill and not postgresql and not browser and not story"
+	@$(BIN)/python -m pytest tests -q -n auto -m "not slow and not kill and not postgresql and not browser and not story"
 
 check-all: ## everything: PostgreSQL, browser, kill rounds, sanitizers, fresh clone; installs Debian packages as root
 	@bash .ci/check-all

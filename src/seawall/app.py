@@ -2,9 +2,10 @@
 
 import fcntl
 import os
+import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.utils.translation import to_language
 
+from seawall.screening.ledger.keys import write_durably
 from seawall.settings import CATALOGUES, Settings
 
 #: SQLite waits this long for another process's write transaction; those are at most 5 000 rows (DESIGN §4).
@@ -27,12 +29,41 @@ LOCK_PATIENCE_SECONDS = 1.0
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
     "seawall.record",
     "seawall.members",
     "seawall.matching",
     "seawall.screening",
     "seawall.doors.api",
+    # Before allauth: its own templates are ours to replace.
+    "seawall.doors.console",
+    "seawall.doors.delivery",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "django_htmx",
 ]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+#: Someone who walks away from the desk is signed out after this long without a request, in seconds.
+SESSION_SECONDS = 12 * 60 * 60
+
+#: A file that is tried or uploaded in the console stays in memory: nothing untrusted is spooled to disk in the clear.
+#: Forms without a file are small.
+FORM_BYTES = 1024 * 1024
 
 
 class DataDirectoryBusy(RuntimeError):
@@ -77,23 +108,21 @@ def django_configuration(settings: Settings) -> dict[str, Any]:
     return {
         "DATABASES": {"default": django_database(settings)},
         "INSTALLED_APPS": INSTALLED_APPS,
-        "ROOT_URLCONF": "seawall.doors.api.urls",
+        "ROOT_URLCONF": "seawall.doors.web.urls",
         "TEMPLATES": [
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
                 "APP_DIRS": True,
-                "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+                "OPTIONS": {
+                    "context_processors": [
+                        "django.template.context_processors.request",
+                        "django.contrib.auth.context_processors.auth",
+                        "seawall.doors.console.access.person_and_place",
+                    ]
+                },
             }
         ],
-        "MIDDLEWARE": [
-            "django.middleware.security.SecurityMiddleware",
-            "django.middleware.locale.LocaleMiddleware",
-            "django.middleware.common.CommonMiddleware",
-            "django.middleware.clickjacking.XFrameOptionsMiddleware",
-        ],
-        # Nothing in this release signs with it; sessions (and a key on disk) come with the console.
-        "SECRET_KEY": os.urandom(32).hex(),
-        "ALLOWED_HOSTS": ["*"],
+        "MIDDLEWARE": MIDDLEWARE,
         "USE_TZ": True,
         "TIME_ZONE": "UTC",
         "USE_I18N": True,
@@ -103,7 +132,86 @@ def django_configuration(settings: Settings) -> dict[str, Any]:
         "LOCALE_PATHS": [str(CATALOGUES)],
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         "LOGGING_CONFIG": None,
+        "STATIC_URL": "/static/",
+        # Files are found in the packages they come in; nothing is collected, so that nothing needs building.
+        "SERVESTATIC_USE_FINDERS": True,
+        "SERVESTATIC_AUTOREFRESH": False,
+        "SERVESTATIC_ALLOW_ALL_ORIGINS": False,
+        # Addresses of our own files carry the release (`console.html`), so that a new one is asked for anew.
+        "SERVESTATIC_MAX_AGE": 24 * 60 * 60,
+        "FILE_UPLOAD_HANDLERS": ["django.core.files.uploadhandler.MemoryFileUploadHandler"],
+        "DATA_UPLOAD_MAX_MEMORY_SIZE": FORM_BYTES,
+        **_signing_in(),
+        **_of_this_directory(settings),
     }
+
+
+def _signing_in() -> dict[str, Any]:
+    """Accounts, sessions and second factors."""
+    return {
+        "AUTH_USER_MODEL": "members.Account",
+        "AUTHENTICATION_BACKENDS": ["allauth.account.auth_backends.AuthenticationBackend"],
+        "PASSWORD_HASHERS": ["django.contrib.auth.hashers.Argon2PasswordHasher"],
+        "AUTH_PASSWORD_VALIDATORS": [
+            {
+                "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+                "OPTIONS": {"min_length": 12},
+            },
+            {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+            {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+        ],
+        "CSRF_FAILURE_VIEW": "seawall.doors.web.urls.csrf_failure",
+        "LOGIN_URL": "account_login",
+        "LOGIN_REDIRECT_URL": "home",
+        "SESSION_COOKIE_AGE": SESSION_SECONDS,
+        "SESSION_SAVE_EVERY_REQUEST": True,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "CSRF_COOKIE_HTTPONLY": True,
+        "CSRF_COOKIE_SAMESITE": "Lax",
+        "ACCOUNT_ADAPTER": "seawall.doors.console.sign_in.adapter.AccountAdapter",
+        "ACCOUNT_LOGIN_METHODS": {"email"},
+        "ACCOUNT_SIGNUP_FIELDS": ["email*", "password1*"],
+        "ACCOUNT_USER_MODEL_USERNAME_FIELD": None,
+        "ACCOUNT_USER_MODEL_EMAIL_FIELD": "email",
+        # Addresses come from a set-up link that the owner made; nobody signs up.
+        "ACCOUNT_EMAIL_VERIFICATION": "none",
+        "ACCOUNT_PREVENT_ENUMERATION": True,
+        "ACCOUNT_SESSION_REMEMBER": False,
+        "ACCOUNT_LOGOUT_ON_GET": False,
+        "ACCOUNT_EMAIL_NOTIFICATIONS": False,
+        "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
+        "MFA_PASSKEY_LOGIN_ENABLED": True,
+        "MFA_ALLOW_UNVERIFIED_EMAIL": True,
+        "MFA_RECOVERY_CODES_SHOW_ONCE": True,
+        "MFA_ADAPTER": "seawall.doors.console.sign_in.adapter.SecondFactorAdapter",
+    }
+
+
+def _of_this_directory(settings: Settings) -> dict[str, Any]:
+    """What changes when Django is bound to another data directory."""
+    public = urlsplit(settings.base_url)
+    secure = public.scheme == "https"
+    return {
+        "SECRET_KEY": _secret_key(settings),
+        # Who asks under a foreign name never comes this far (`doors.web.limits`); programs may use any.
+        "ALLOWED_HOSTS": ["*"],
+        "FILE_UPLOAD_MAX_MEMORY_SIZE": settings.max_body_bytes,
+        "SESSION_COOKIE_SECURE": secure,
+        "CSRF_COOKIE_SECURE": secure,
+        # The __Host- prefix binds a cookie to this very host; browsers accept it over TLS only.
+        "SESSION_COOKIE_NAME": "__Host-seawall" if secure else "seawall",
+        "CSRF_COOKIE_NAME": "__Host-seawall-csrf" if secure else "seawall-csrf",
+        "ACCOUNT_DEFAULT_HTTP_PROTOCOL": public.scheme,
+    }
+
+
+def _secret_key(settings: Settings) -> str:
+    """What sessions are signed with, from `keys/console.key`; of a directory that is not prepared, a random one."""
+    try:
+        return settings.console_key_path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return secrets.token_hex(32)
 
 
 def _translations() -> list[tuple[str, str]]:
@@ -119,6 +227,8 @@ def bind(settings: Settings) -> None:
         django_settings.configure(**django_configuration(settings))
         django.setup()
         return
+    for name, value in _of_this_directory(settings).items():
+        setattr(django_settings, name, value)
     connections["default"].close()
     configured = connections.configure_settings({"default": django_database(settings)})
     connections.settings["default"] = configured["default"]
@@ -132,6 +242,8 @@ def prepare(settings: Settings) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.keys_dir.mkdir(mode=0o700, exist_ok=True)
     settings.keys_dir.chmod(0o700)
+    with suppress(FileExistsError):
+        write_durably(settings.console_key_path, secrets.token_hex(32).encode())
     bind(settings)
     call_command("migrate", verbosity=0, interactive=False)
 

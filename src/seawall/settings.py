@@ -1,5 +1,6 @@
 """Every setting Seawall has, in one typed object: flags > `SEAWALL_*` > `seawall.toml` in the data directory."""
 
+import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
@@ -54,6 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     port: int = 8080
     #: The address people reach this Seawall at, used in links; empty = http://host:port.
     public_url: str = ""
+    #: Addresses or networks of the reverse proxies in front, separated by commas, such as `127.0.0.1`. Only theirs are
+    #: the headers X-Forwarded-For and X-Forwarded-Proto that count; empty = nobody's.
+    trusted_proxies: str = ""
     #: Largest request body. A video-sized limit belongs to the work that screens video.
     max_body_bytes: int = 64 * 1024 * 1024
     #: Decoder processes; 0 = one a core.
@@ -74,6 +78,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def keys_dir(self) -> Path:
         return self.data_dir / "keys"
+
+    @property
+    def console_key_path(self) -> Path:
+        """What the console's sessions are signed with."""
+        return self.keys_dir / "console.key"
 
     @property
     def ledger_dir(self) -> Path:
@@ -99,6 +108,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def on_postgresql(self) -> bool:
         return bool(self.database_url)
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The `trusted_proxies` one by one."""
+        return tuple(one.strip() for one in self.trusted_proxies.split(",") if one.strip())
 
 
 def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -149,6 +163,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _checked(settings: Settings) -> Settings:
     _check_database_url(settings.database_url)
+    _check_proxies(settings.proxies)
     if not 0 <= settings.port <= 65535:
         raise SettingsError(f"port {settings.port} is outside 0..65535")
     if settings.log_format not in {"text", "json"}:
@@ -165,6 +180,19 @@ def _checked(settings: Settings) -> Settings:
     if not 0 < settings.decoder_deadline <= LONGEST_DEADLINE:
         raise SettingsError(f"decoder_deadline must be above 0 and at most {LONGEST_DEADLINE} seconds")
     return settings
+
+
+def _check_proxies(proxies: tuple[str, ...]) -> None:
+    """Names and wildcards are refused: whoever is trusted here may claim to be anybody."""
+    for one in proxies:
+        try:
+            network = ipaddress.ip_network(one)
+        except ValueError:
+            raise SettingsError(
+                f"trusted_proxies: {one!r} is neither an address nor a network; write such as 127.0.0.1 or 10.0.0.0/24"
+            ) from None
+        if network.prefixlen == 0:
+            raise SettingsError(f"trusted_proxies: {one} would trust everybody; name the proxies' own addresses")
 
 
 def _check_database_url(url: str) -> None:

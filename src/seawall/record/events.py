@@ -177,6 +177,27 @@ class HoldResolved(Event, frozen=True, kw_only=True):
     reason: Reason = ""
 
 
+class PersonAsked(Event, frozen=True, kw_only=True):
+    """The person concerned asked, over the link in the verdict, for a person to look; `by` is `uploader`.
+
+    `claim` is why, as a code, or empty. `opened`: nothing waited for a person any more or yet, and now it does.
+    """
+
+    name: ClassVar[str] = "screening:person:asked"
+    screening: Code
+    claim: Reason = ""
+    opened: bool
+
+
+class HoldLooked(Event, frozen=True, kw_only=True):
+    """Somebody had part number `part` (from 0) of a held upload shown; `clear` False means greyed and blurred."""
+
+    name: ClassVar[str] = "screening:hold:looked"
+    screening: Code
+    part: Count
+    clear: bool
+
+
 class DayDropped(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "screening:day:dropped"
     day: Day
@@ -207,6 +228,45 @@ class EventForgotten(Event, frozen=True, kw_only=True):
 class OwnerCreated(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "members:owner:created"
     person: Code
+
+
+class PersonAdded(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "members:person:added"
+    person: Code
+    role: Code
+
+
+class PersonChanged(Event, frozen=True, kw_only=True):
+    """Name, role or when they get mail; `role` is the one they have now."""
+
+    name: ClassVar[str] = "members:person:changed"
+    person: Code
+    role: Code
+
+
+class PersonLeft(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "members:person:left"
+    person: Code
+
+
+class SetupLinkMade(Event, frozen=True, kw_only=True):
+    """A one-time link with which `person` may make or renew their account."""
+
+    name: ClassVar[str] = "members:setup_link:made"
+    person: Code
+
+
+class AccountSet(Event, frozen=True, kw_only=True):
+    """`person` made an account, or renewed its address, password and second factors, with a set-up link."""
+
+    name: ClassVar[str] = "members:account:set"
+    person: Code
+
+
+class SetUp(Event, frozen=True, kw_only=True):
+    """The owner went through the wizard."""
+
+    name: ClassVar[str] = "members:instance:set_up"
 
 
 def fields_of(event: Event) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Site:
 
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://seawall.test") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 return await client.request(method, path, headers=headers, **more)
 
         return asyncio.run(ask())
@@ -202,16 +202,33 @@ class TestAddresses:
         self, sqlite_site: Site, caplog: pytest.LogCaptureFixture, host: str
     ) -> None:
         for path in ("/docs", "/nothing", "/livez"):
-            assert sqlite_site.call("GET", path, headers={"host": host}).status_code in {200, 404}
+            assert sqlite_site.call("GET", path, headers={"host": host}).status_code in {200, 404, 421}
         assert caplog.text == ""
 
-    def test_the_root_leads_to_the_docs(self, sqlite_site: Site) -> None:
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "localhost.evil.example", "localhost:8080@evil.example", "[::1", ""]
+    )
+    def test_pages_are_not_shown_under_a_foreign_name(self, sqlite_site: Site, host: str) -> None:
+        for method in ("GET", "POST"):
+            response = sqlite_site.call(method, "/account/login/", headers={"host": host})
+            assert response.status_code == 421
+            assert "SEAWALL_PUBLIC_URL" in response.text
+            assert "evil" not in response.text
+
+    @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:9", "192.0.2.7", "[::1]:8080"])
+    def test_pages_are_shown_under_our_names_and_numbers(self, sqlite_site: Site, host: str) -> None:
+        assert sqlite_site.call("GET", "/account/login/", headers={"host": host}).status_code == 200
+
+    def test_the_root_leads_to_sign_in(self, sqlite_site: Site) -> None:
         response = sqlite_site.call("GET", "/")
-        assert (response.status_code, response.headers["location"]) == (302, "/docs")
+        assert (response.status_code, response.headers["location"]) == (302, "/account/login/?next=/")
 
     def test_unknown_addresses_and_wrong_methods_behind_the_gate(self, sqlite_site: Site) -> None:
-        for method in ("GET", "POST", "OPTIONS"):
+        for method in ("POST", "OPTIONS"):
             problem(sqlite_site.call(method, "/nothing"), 404, "not_found")
+        problem(sqlite_site.call("GET", "/v1/nothing"), 404, "not_found")
+        page = sqlite_site.call("GET", "/nothing")
+        assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
         response = sqlite_site.call("POST", "/docs", content=b"x" * 100_000)
         problem(response, 405, "method_not_allowed")
         assert response.headers["allow"] == "GET, HEAD, OPTIONS"

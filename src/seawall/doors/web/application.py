@@ -9,15 +9,17 @@ from typing import Any
 import msgspec
 from django.core.asgi import get_asgi_application
 from django.http import HttpResponse
-from django.urls import Resolver404, resolve
 
 from seawall.doors.api.answers import HoldNow, ScreeningNow
-from seawall.doors.api.context import SCOPE_KEY, ApiContext
+from seawall.doors.api.context import SCOPE_KEY as API_SCOPE_KEY
+from seawall.doors.api.context import ApiContext
+from seawall.doors.console.context import SCOPE_KEY as CONSOLE_SCOPE_KEY
+from seawall.doors.console.context import ConsoleContext
 from seawall.doors.gate import GATE_OPERATIONS, Gate, Operation, Refused, StateHolder, document, problem_answer
 from seawall.doors.gate.app import Send, send_answer
 from seawall.doors.gate.body import Receive
 from seawall.doors.gate.openapi import KEY_CODES
-from seawall.doors.gate.problems import Answer
+from seawall.doors.web.limits import before_django, limited, named
 from seawall.members.keys import KeyRecord
 from seawall.members.scopes import Scope
 from seawall.record.clock import Clock, system_clock
@@ -31,25 +33,25 @@ from seawall.signals.jail import Boundary
 Scope_ = MutableMapping[str, Any]
 DjangoApp = Callable[[Any, Any, Any], Awaitable[None]]
 
-#: What a page may load, and who may frame it: our own style sheet, and nobody. JSON gets the same, at no cost.
+#: What a page may load, do and be framed by: our own style, script and pictures; forms to us; nobody. JSON gets the
+#: same, at no cost.
 CONTENT_POLICY = (
-    b"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    b"form-action 'self'; frame-ancestors 'none'"
 )
 
 #: Sent with every answer, whichever door it comes from.
 SECURITY_HEADERS = (
     (b"content-security-policy", CONTENT_POLICY),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    # An address of ours may be a signed link; `same-origin` because forms are checked by their origin.
+    (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 _OURS = frozenset(name for name, _ in SECURITY_HEADERS)
-
-#: This door changes nothing, so no other method has a meaning there.
-READING = frozenset({"GET", "HEAD", "OPTIONS"})
-ALLOW = (b"allow", b"GET, HEAD, OPTIONS")
 
 SCREENING_OPERATION = Operation(
     id="screening",
@@ -71,11 +73,14 @@ SCREENING_OPERATION = Operation(
 class Application:
     """The whole of what listens on one port. Its lifespan follows the gate state and ends the gate's threads."""
 
-    def __init__(self, *, gate: Gate, holder: StateHolder, django: DjangoApp, context: ApiContext) -> None:
+    def __init__(
+        self, *, gate: Gate, holder: StateHolder, django: DjangoApp, api: ApiContext, console: ConsoleContext
+    ) -> None:
         self._gate = gate
         self._holder = holder
         self._django = django
-        self._context = context
+        self._api = api
+        self._console = console
 
     async def __call__(self, scope: Scope_, receive: Receive, send: Send) -> None:
         """One connection's request, or the server's start and stop."""
@@ -89,12 +94,13 @@ class Application:
                 await self._to_django(scope, receive, guarded)
 
     async def _to_django(self, scope: Scope_, receive: Receive, send: Send) -> None:
-        answer = _before_django(scope)
+        answer = await before_django(scope, self._console.settings)
         if answer is not None:
             await send_answer(answer, send)
             return
-        scope[SCOPE_KEY] = self._context
-        await self._django(scope, _without_body(receive), send)
+        scope[API_SCOPE_KEY] = self._api
+        scope[CONSOLE_SCOPE_KEY] = self._console
+        await self._django(named(scope, self._console.settings), limited(scope, receive), send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -135,10 +141,19 @@ def build_application(
         warnings=warnings,
     )
     kept = ledger or Ledger(settings)
-    context = ApiContext(
+    api = ApiContext(
         keys=lambda: _keys(holder), refuse=_refuse, read=lambda one: read_screening(kept, one), document=description
     )
-    return Application(gate=gate, holder=holder, django=get_asgi_application(), context=context)
+    console = ConsoleContext(
+        settings=settings,
+        ledger=kept,
+        clock=clock,
+        jail=jail,
+        published=lambda: holder.present.loaded if holder.present else None,
+        ledger_problem=ledger_problem,
+        warnings=warnings,
+    )
+    return Application(gate=gate, holder=holder, django=get_asgi_application(), api=api, console=console)
 
 
 def read_screening(ledger: Ledger, screening_id: str) -> ScreeningNow | None:
@@ -169,36 +184,6 @@ def _refuse(code: str, detail: str, *, error_id: str | None = None) -> HttpRespo
     for name, value in {**headers, "Cache-Control": "no-store"}.items():
         response[name] = value
     return response
-
-
-def _before_django(scope: Scope_) -> Answer | None:
-    """What needs no page: methods that change something, and OPTIONS. Django never sees a stranger's body."""
-    if scope["method"] in {"GET", "HEAD"}:
-        return None
-    try:
-        resolve(scope["path"])
-    except Resolver404:
-        return problem_answer(Refused("not_found", "There is nothing at this address."))
-    if scope["method"] == "OPTIONS":
-        return Answer(status=204, body=b"", headers=(ALLOW,))
-    return problem_answer(Refused("method_not_allowed", "This address takes GET, HEAD, OPTIONS.", headers=[ALLOW]))
-
-
-def _without_body(receive: Receive) -> Receive:
-    """A GET has no body that means anything; Django would spool one to disk before it looked at the address."""
-    began = False
-
-    async def nothing() -> MutableMapping[str, Any]:
-        nonlocal began
-        if not began:
-            began = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        message = await receive()
-        while message["type"] == "http.request":
-            message = await receive()
-        return message
-
-    return nothing
 
 
 def _guarded(send: Send, *, head: bool) -> Send:

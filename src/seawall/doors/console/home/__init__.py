@@ -1,0 +1,1 @@
+"""Home: is screening up, what protects this platform tonight, what needs a person now."""

@@ -1,0 +1,1 @@
+"""Signing in: django-allauth's flows on our own pages; nobody signs up."""
