@@ -5,7 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from docs import messages
+from docs import api, figures, messages
+from seawall.app import bind
 from seawall.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -57,11 +58,16 @@ def _comments_above_fields(path: Path, name: str) -> dict[str, str]:
 
 PAGES = {
     "docs/reference/settings.md": settings_page,
+    "docs/reference/api.md": api.page,
+    "docs/why/images/pdq-ruler.svg": figures.ruler,
+    "docs/why/images/pdq-grid.svg": figures.grid,
     "src/seawall/locale/seawall.pot": messages.template,
 }
 
 
 def main() -> None:
+    # Texts go through gettext, which asks Django; nothing is opened in that directory.
+    bind(Settings(data_dir=Path("no-data-directory")))
     for place, page in PAGES.items():
         (ROOT / place).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / place).write_text(page(), encoding="utf-8")

@@ -18,6 +18,8 @@ from tests.postgresql import PostgresServer, find_binaries
 # Modules with tables can only be imported once Django is set up. No connection is made before a fixture binds anew.
 app.bind(Settings(data_dir=Path("no-data-directory")))
 
+pytest_plugins = ["tests.plenty"]
+
 # A slow machine is no wrong answer; and what CI runs should be the same each time.
 hypothesis.settings.register_profile("seawall", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("seawall")

@@ -61,6 +61,12 @@ MIDDLEWARE = [
 #: Someone who walks away from the desk is signed out after this long without a request, in seconds.
 SESSION_SECONDS = 12 * 60 * 60
 
+#: How long the link of a mail sets a new password, in seconds.
+PASSWORD_LINK_SECONDS = 60 * 60
+
+#: Entries of a few hundred bytes.
+MOST_COUNTED = 100_000
+
 #: A file that is tried or uploaded in the console stays in memory: nothing untrusted is spooled to disk in the clear.
 #: Forms without a file are small.
 FORM_BYTES = 1024 * 1024
@@ -151,7 +157,9 @@ def _signing_in() -> dict[str, Any]:
     return {
         "AUTH_USER_MODEL": "members.Account",
         "AUTHENTICATION_BACKENDS": ["allauth.account.auth_backends.AuthenticationBackend"],
-        "PASSWORD_HASHERS": ["django.contrib.auth.hashers.Argon2PasswordHasher"],
+        "PASSWORD_HASHERS": ["seawall.doors.console.sign_in.passwords.PasswordHasher"],
+        # A link in a mail, which others may read one day.
+        "PASSWORD_RESET_TIMEOUT": PASSWORD_LINK_SECONDS,
         "AUTH_PASSWORD_VALIDATORS": [
             {
                 "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -184,7 +192,36 @@ def _signing_in() -> dict[str, Any]:
         "MFA_PASSKEY_LOGIN_ENABLED": True,
         "MFA_ALLOW_UNVERIFIED_EMAIL": True,
         "MFA_RECOVERY_CODES_SHOW_ONCE": True,
+        # A telephone's clock may be half a minute off; `sign_in.forms` sees to it that a code still counts once.
+        "MFA_TOTP_TOLERANCE": 1,
         "MFA_ADAPTER": "seawall.doors.console.sign_in.adapter.SecondFactorAdapter",
+        "ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS": False,
+        # Uvicorn knows from `trusted_proxies` who is who; a header that anybody can send says nothing to allauth.
+        "ALLAUTH_TRUSTED_PROXY_COUNT": 0,
+        # A passkey asks twice; nothing about it can be guessed.
+        "MFA_RATE_LIMITS": {"webauthn_login": "30/m/ip"},
+        "ACCOUNT_FORMS": {
+            "login": "seawall.doors.console.sign_in.forms.LoginForm",
+            "reauthenticate": "seawall.doors.console.sign_in.forms.ReauthenticateForm",
+        },
+        "MFA_FORMS": {
+            "authenticate": "seawall.doors.console.sign_in.forms.AuthenticateForm",
+            "reauthenticate": "seawall.doors.console.sign_in.forms.CodeAgainForm",
+            "activate_totp": "seawall.doors.console.sign_in.forms.ActivateTOTPForm",
+            "authenticate_webauthn": "seawall.doors.console.sign_in.forms.AuthenticateWebAuthnForm",
+            "login_webauthn": "seawall.doors.console.sign_in.forms.LoginWebAuthnForm",
+            "reauthenticate_webauthn": "seawall.doors.console.sign_in.forms.ReauthenticateWebAuthnForm",
+            "add_webauthn": "seawall.doors.console.sign_in.forms.AddWebAuthnForm",
+            "edit_webauthn": "seawall.doors.console.sign_in.forms.EditWebAuthnForm",
+        },
+        # Attempts are counted in this process's memory. Room for many, so that guessing at many addresses does not
+        # push out what was counted about one.
+        "CACHES": {
+            "default": {
+                "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+                "OPTIONS": {"MAX_ENTRIES": MOST_COUNTED},
+            }
+        },
     }
 
 

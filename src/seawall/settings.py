@@ -106,6 +106,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
     @property
+    def people_url(self) -> str:
+        """Where people open our pages: `base_url`, but this machine by name, as in the set-up link. Browsers trust that
+        name with passkeys, and no number; and who signed in under one of the two is a stranger under the other.
+        """
+        url = urlsplit(self.base_url)
+        try:
+            here = ipaddress.ip_address(url.hostname or "")
+        except ValueError:
+            return self.base_url
+        is_named = not self.public_url and (here.is_loopback or here.is_unspecified)
+        return f"http://localhost:{self.port}" if is_named else self.base_url
+
+    @property
     def on_postgresql(self) -> bool:
         return bool(self.database_url)
 

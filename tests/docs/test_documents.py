@@ -23,7 +23,8 @@ DOCUMENTS = sorted(
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 MAKE = re.compile(r"`make ([a-z-]+)")
 SETTINGS = Settings.__struct_fields__
-FENCED = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
+#: The word behind the fence is its language; a remark may follow it, such as `no-run: needs systemd`.
+FENCED = re.compile(r"```\w*(?: [^\n`]*)?\n(.*?)```", re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 COMMAND = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?seawall ([a-z-].*)$")
 HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)

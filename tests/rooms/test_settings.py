@@ -27,6 +27,10 @@ def test_defaults_need_no_file_and_no_environment() -> None:
         ({}, {"SEAWALL_PORT": "70000"}, "outside"),
         ({}, {"SEAWALL_DATABASE_URL": "mysql://x"}, "postgresql://"),
         ({}, {"SEAWALL_LOG_FORMAT": "xml"}, "neither text nor json"),
+        ({}, {"SEAWALL_TRUSTED_PROXIES": "*"}, "neither an address nor a network"),
+        ({}, {"SEAWALL_TRUSTED_PROXIES": "127.0.0.1, proxy.example"}, "'proxy.example' is neither"),
+        ({}, {"SEAWALL_TRUSTED_PROXIES": "10.0.0.1/8"}, "neither an address nor a network"),
+        ({}, {"SEAWALL_TRUSTED_PROXIES": "::/0"}, "would trust everybody"),
         ({}, {"SEAWALL_QUEUE_LIMIT": "0"}, "at least 1"),
         ({}, {"SEAWALL_KEEP_MATCHED_DAYS": "-1"}, "at least 1"),
         ({}, {"SEAWALL_KEEP_MATCHED_DAYS": "10000000"}, "at most 36500"),
@@ -49,6 +53,12 @@ def test_addresses_of_either_kind_make_a_link() -> None:
     assert Settings(host="::1").base_url == "http://[::1]:8080"
     assert Settings(host="127.0.0.1", port=80).base_url == "http://127.0.0.1:80"
     assert Settings(public_url="https://wall.example/").base_url == "https://wall.example"
+
+
+def test_proxies_are_addresses_and_networks_with_commas() -> None:
+    assert Settings().proxies == ()
+    settings = load_settings({"trusted_proxies": " 127.0.0.1, ::1,10.0.0.0/8 ,"}, {})
+    assert settings.proxies == ("127.0.0.1", "::1", "10.0.0.0/8")
 
 
 @pytest.mark.parametrize(

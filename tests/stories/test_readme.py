@@ -17,7 +17,7 @@ PICTURES = ROOT / "src" / "seawall" / "doors" / "cli" / "demo"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 #: What is another in every run.
-VARYING = {"id", "screened_at", "signal"}
+VARYING = {"id", "screened_at", "signal", "explain_url"}
 
 
 def block_after(marker: str) -> str:

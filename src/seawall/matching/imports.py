@@ -34,6 +34,7 @@ from seawall.matching.listing import GENERATION, MOST_ROWS, find_bank, low_quali
 from seawall.matching.model import BankKind
 from seawall.matching.models import Bank, Import, ListedSignal
 from seawall.matching.sql import FIRST, id_bytes, id_hex, id_parameter, on_postgresql, statement
+from seawall.matching.summary import count_import
 from seawall.record.clock import Clock
 from seawall.record.events import SignalsImported
 from seawall.record.generation import bump
@@ -297,6 +298,7 @@ def _finish(writer: _Writer, *, by: str, clock: Clock) -> Imported:
             # Which machine and process it was is nobody's business once it is done.
             running.worker = ""
             running.save()
+            count_import(running.bank, count, now=now)
             event = SignalsImported(
                 by=by, bank=running.bank.id, import_id=running.id, count=count, digest=digest, errors=writer.errors
             )

@@ -27,6 +27,7 @@ from seawall.matching.checks import (
 )
 from seawall.matching.model import BankKind, SignalStatus
 from seawall.matching.models import Bank, ListedSignal
+from seawall.matching.summary import count_in, count_out
 from seawall.record.clock import rfc3339
 from seawall.record.events import SignalConfirmed, SignalDisputed, SignalMuted, SignalsAdded, SignalWithdrawn
 from seawall.record.generation import bump
@@ -153,6 +154,7 @@ def _add(
         row = find_bank(bank)
         checked_signal_labels(BankKind(row.kind), template.labels)
         ids, duplicates, confirmed = _list(row, signals, template, generation, now)
+        count_in(row, len(ids), now=now)
         if ids:
             record(SignalsAdded(by=by, bank=row.id, signals=ids, count=len(ids)), now=now)
         for signal_id in confirmed:
@@ -170,6 +172,7 @@ def withdraw(signal_id: str, *, by: str, now: datetime, reason: str = "") -> Non
     with _changing(signal_id) as row:
         _require_active(row)
         row.status = SignalStatus.WITHDRAWN
+        count_out(row.bank)
         record(SignalWithdrawn(by=by, signal=signal_id, bank=row.bank.id, reason=reason), now=now)
 
 

@@ -40,6 +40,14 @@ class Bank(models.Model):
     retired_at = models.DateTimeField(null=True)
     #: Generation of "banks" at which something changed that every signal of the bank carries into the index.
     changed = models.BigIntegerField()
+    # Kept by `listing` and `imports` in the transactions that change the signals, so that nobody must count a million
+    # rows to say how many there are. `summary` reads them.
+    #: Signals that are visible and not withdrawn, muted ones included; of a retired bank as many as it had.
+    active_signals = models.BigIntegerField(default=0, db_default=0)
+    #: When signals last came in: added, listed again, or made visible by an import. A withdrawal does not set it back.
+    newest_signal_at = models.DateTimeField(null=True)
+    #: When a list was last imported whole, also where the bank had all of it already.
+    last_import_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "matching_bank"
@@ -76,6 +84,11 @@ class Import(models.Model):
 
     class Meta:
         db_table = "matching_import"
+        indexes: ClassVar = [
+            models.Index(
+                fields=["bank", "id"], name="matching_import_of_bank", condition=models.Q(visible_at__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.id
@@ -132,6 +145,10 @@ class ListedSignal(models.Model):
                 fields=["imported_in", "id"],
                 name="matching_signal_imported",
                 condition=models.Q(imported_in__isnull=False),
+            ),
+            # What people listed, in its order; an import of a million rows does not touch it.
+            models.Index(
+                fields=["bank", "id"], name="matching_signal_by_people", condition=models.Q(imported_in__isnull=True)
             ),
         ]
 

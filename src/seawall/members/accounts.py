@@ -1,10 +1,13 @@
 """How people come to an account: through a one-time link, and through nothing else."""
 
 import hashlib
+import itertools
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -29,6 +32,9 @@ MAX_EMAIL_LENGTH = 254
 
 #: The wizard's steps in their order, after the account itself; `done` is shown once and ends it.
 STEPS = ("name", "surface", "mail", "key", "connect", "test", "done")
+
+#: Of the installation's name: it stands at the top of every page.
+MAX_PLACE_LENGTH = 100
 
 
 class LinkRefused(LookupError):
@@ -107,6 +113,33 @@ def set_account(token: str, *, email: str, password: str, name: str | None = Non
     return account
 
 
+def name_instance(name: str) -> None:
+    """What this installation is called, on its pages.
+
+    Raises:
+        BadPerson: it is empty, too long, or cannot be shown on one line.
+    """
+    trimmed = checked_name(name)
+    if len(trimmed) > MAX_PLACE_LENGTH:
+        raise BadPerson(f"give a name of 1 to {MAX_PLACE_LENGTH} characters on one line")
+    row = instance()
+    row.name = trimmed
+    row.save(update_fields=["name"])
+
+
+def may_take(step: str) -> bool:
+    """Whether the wizard has come to this step, or was there before; when it is finished, every step may be redone."""
+    reached = instance().next_step
+    return step in STEPS and (not reached or STEPS.index(step) <= STEPS.index(reached))
+
+
+def step_taken(step: str) -> None:
+    """Go on to the step after this one. A step that is done again leads nowhere new."""
+    following = dict(itertools.pairwise(STEPS))
+    # One statement, so that two windows do not lead back behind each other.
+    Instance.objects.filter(id=1, next_step=step).update(next_step=following[step])
+
+
 def finish_setup(*, by: str, now: datetime) -> None:
     """The wizard is done; done again, it changes nothing."""
     row = instance()
@@ -115,6 +148,19 @@ def finish_setup(*, by: str, now: datetime) -> None:
             row.set_up_at, row.next_step = now, ""
             row.save(update_fields=["set_up_at", "next_step"])
             record(SetUp(by=by), now=now)
+
+
+def end_sessions(account: Account) -> int:
+    """Sign them out everywhere; returns how many sessions ended. Sessions name their account in a sealed field, so each
+    is looked at: there are a few for each person, and those that are over are swept.
+    """
+    ended = [
+        row.session_key
+        for row in Session.objects.all().iterator()
+        if row.get_decoded().get(SESSION_KEY) == str(account.pk)
+    ]
+    Session.objects.filter(session_key__in=ended).delete()
+    return len(ended)
 
 
 def checked_email(email: str) -> str:

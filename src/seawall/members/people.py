@@ -1,8 +1,10 @@
 """Who may act here: the owner, as whom the command line acts, and the people the owner asked to help."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 
 from seawall.members.models import Person
 from seawall.members.roles import Role
@@ -22,6 +24,44 @@ class BadPerson(ValueError):
 
 class NoSuchPerson(LookupError):
     """Nobody has this id."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Present:
+    """Someone who is here, and how they sign in. Without an account they have not used their invitation yet."""
+
+    person: Person
+    has_account: bool
+    last_sign_in: datetime | None
+    has_second_factor: bool
+
+
+def people_here() -> list[Present]:
+    """Everyone who has not left, the owner first. One query."""
+    from allauth.mfa.models import Authenticator
+
+    rows = Person.objects.filter(left_at__isnull=True).select_related("account").order_by("-is_owner", "created_at")
+    rows = rows.annotate(has_second_factor=Exists(Authenticator.objects.filter(user__person=OuterRef("pk"))))
+    found = []
+    for row in rows:
+        account = getattr(row, "account", None)
+        found.append(
+            Present(
+                person=row,
+                has_account=account is not None,
+                last_sign_in=account.last_login if account else None,
+                has_second_factor=row.has_second_factor,
+            )
+        )
+    return found
+
+
+def present_person(person_id: str) -> Person:
+    """The person with this id, if they have not left; NoSuchPerson otherwise."""
+    person = Person.objects.filter(id=person_id, left_at__isnull=True).first()
+    if person is None:
+        raise NoSuchPerson(f"there is no person {person_id[:80]!r}: `seawall person list` shows everyone")
+    return person
 
 
 def ensure_owner(now: datetime, *, name: str = "Owner") -> Person:
@@ -125,7 +165,7 @@ def checked_name(name: str) -> str:
 def _present(person_id: str) -> Person:
     person = Person.objects.select_for_update().filter(id=person_id, left_at__isnull=True).first()
     if person is None:
-        raise NoSuchPerson(f"there is no person {person_id[:80]!r}")
+        raise NoSuchPerson(f"there is no person {person_id[:80]!r}: `seawall person list` shows everyone")
     return person
 
 

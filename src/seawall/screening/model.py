@@ -200,7 +200,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     signals: tuple[SignalSeen, ...]
     matches: tuple[Match, ...]
     intervention: None = None
-    explain_url: str | None = None
+    explain_url: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Of a hold or block: the address of a page that tells the uploader, without an account, the "
+            "public reason and lets them ask for a person. Show it to nobody else: whoever has it may ask. Otherwise "
+            "null."
+        ),
+    ] = None
 
 
 def verdict_of(outcome: Outcome, *, screening_id: str, surface: str, content_id: str | None, now: datetime) -> Verdict:

@@ -57,13 +57,30 @@ class NoPolicy(LookupError):
     """No policy was saved yet: `seawall policy show` needs a data directory that `seawall serve` has prepared."""
 
 
+class PolicyMoved(Exception):
+    """Somebody saved another version meanwhile, and nothing was saved over it. `newest` is that version."""
+
+    def __init__(self, newest: PolicyVersion) -> None:
+        super().__init__(f"version {newest.version} was saved meanwhile; look at it and make your change again")
+        self.newest = newest
+
+
 def save_policy(
-    rules: Sequence[Rule], *, banks: Sequence[BankRules], by: str, now: datetime, note: str = ""
+    rules: Sequence[Rule],
+    *,
+    banks: Sequence[BankRules],
+    by: str,
+    now: datetime,
+    note: str = "",
+    based_on: int | None = None,
 ) -> PolicyVersion:
     """Save these rules as the next version, which is in force at once.
 
+    `based_on` is the version that the person had before them; None saves over whatever there is.
+
     Raises:
         PolicyError: anything `lint` finds; nothing was saved.
+        PolicyMoved: the newest version is not `based_on`; nothing was saved.
     """
     problems = lint(rules, {bank.name: bank for bank in banks})
     if problems:
@@ -72,6 +89,8 @@ def save_policy(
     with transaction.atomic():
         bump(GENERATION)
         newest = PolicyVersion.objects.filter(policy_id=DEFAULT_POLICY).order_by("-version").first()
+        if newest is not None and based_on not in {None, newest.version}:
+            raise PolicyMoved(newest)
         saved = PolicyVersion.objects.create(
             policy_id=DEFAULT_POLICY,
             version=newest.version + 1 if newest else 1,
@@ -96,6 +115,19 @@ def policy_in_force() -> PolicyVersion:
     if newest is None:
         raise NoPolicy(NoPolicy.__doc__)
     return newest
+
+
+def policy_version(number: int) -> PolicyVersion | None:
+    """A version that was saved, in force or not."""
+    return PolicyVersion.objects.filter(policy_id=DEFAULT_POLICY, version=number).first()
+
+
+def saved_versions(*, before: int | None = None, limit: int = 50) -> list[PolicyVersion]:
+    """The versions saved before this one (or all), newest first, at most `limit`."""
+    rows = PolicyVersion.objects.filter(policy_id=DEFAULT_POLICY)
+    if before is not None:
+        rows = rows.filter(version__lt=before)
+    return list(rows.order_by("-version")[:limit])
 
 
 def rules_of(version: PolicyVersion) -> tuple[Rule, ...]:

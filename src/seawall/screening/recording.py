@@ -27,7 +27,7 @@ class Idempotency:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeldPart:
-    """The bytes of one part of a held upload: kept encrypted until the decision."""
+    """The bytes of one part of a held upload: kept encrypted while somebody may have to decide about it."""
 
     name: str
     kind: Kind

@@ -5,8 +5,16 @@ In: the parts of one post (pictures, texts, addresses, files, or signals that so
 compares, decides, stores, or opens a connection; and never opens a stranger's media outside the jail.
 """
 
-from seawall.signals.extract import SIGNAL_TYPES, Unreadable, canonical_signal, extract, fingerprint, open_jail
-from seawall.signals.model import BadSignal, Extraction, Family, Gap, Kind, Part, Signal, SignalType
+from seawall.signals.extract import (
+    SIGNAL_TYPES,
+    Unreadable,
+    canonical_signal,
+    extract,
+    fingerprint,
+    open_jail,
+    preview_of,
+)
+from seawall.signals.model import BadSignal, Extraction, Family, Gap, Kind, Part, Preview, Signal, SignalType
 
 __all__ = [
     "SIGNAL_TYPES",
@@ -16,6 +24,7 @@ __all__ = [
     "Gap",
     "Kind",
     "Part",
+    "Preview",
     "Signal",
     "SignalType",
     "Unreadable",
@@ -23,4 +32,5 @@ __all__ = [
     "extract",
     "fingerprint",
     "open_jail",
+    "preview_of",
 ]

@@ -19,7 +19,7 @@ import msgspec
 from seawall.signals.file import md5, sha256
 from seawall.signals.jail import Boundary, Jail, JailDied, JailRefused, JailTimeout
 from seawall.signals.jail.boundary import DEADLINE, MEMORY, plain
-from seawall.signals.model import BadSignal, Extraction, Family, Gap, Kind, Part, Signal, SignalType
+from seawall.signals.model import BadSignal, Extraction, Family, Gap, Kind, Part, Preview, Signal, SignalType
 from seawall.signals.text import TextTooLong
 from seawall.signals.text import fingerprint as text_fingerprint
 from seawall.signals.url import canonical_url
@@ -27,6 +27,9 @@ from seawall.signals.url import canonical_url
 #: The jailed function for pictures: bytes of a file in, a msgpack `Extraction` out. Named, not imported, so that no
 #: decoder is ever loaded into this process.
 IMAGE_FUNCTION = "seawall.signals.image.decode:extract"
+#: And those that make a picture to show of one, grey and blurred or clear: a msgpack `SealedPicture` out.
+SEALED_FUNCTION = "seawall.signals.image.preview:sealed"
+CLEAR_FUNCTION = "seawall.signals.image.preview:clear"
 
 #: The most signals that one picture may give, whatever a worker says: the frames of one animation.
 _MAX_SIGNALS_PER_PICTURE = 1_000
@@ -124,8 +127,9 @@ def canonical_signal(type: str, value: str, quality: int | None = None) -> Signa
 
 
 def open_jail(*, workers: int, deadline: float = DEADLINE, memory: int = MEMORY) -> Jail:
-    """A jail with every function that `extract` calls."""
-    return Jail(functions=(IMAGE_FUNCTION,), workers=workers, deadline=deadline, memory=memory)
+    """A jail with every function that `extract` and `preview_of` call."""
+    functions = (IMAGE_FUNCTION, SEALED_FUNCTION, CLEAR_FUNCTION)
+    return Jail(functions=functions, workers=workers, deadline=deadline, memory=memory)
 
 
 def extract(parts: Sequence[Part], jail: Boundary, *, stopwatch: Callable[[], float] = time.monotonic) -> Extraction:
@@ -232,8 +236,14 @@ _NO_TIME_LEFT = (
 
 
 def _picture(content: bytes, jail: Boundary) -> Extraction:
+    answer = _jailed(IMAGE_FUNCTION, content, jail)
+    return _checked(answer) if isinstance(answer, bytes) else answer
+
+
+def _jailed(function: str, content: bytes, jail: Boundary) -> bytes | Extraction:
+    """The answer of a jailed function, or the gap that it leaves."""
     try:
-        answer = jail.call(IMAGE_FUNCTION, content)
+        return jail.call(function, content)
     except JailRefused as refusal:
         return (
             _gap(refusal.code, refusal.text) if _GAP_CODE.fullmatch(refusal.code) else _gap("decoder_died", _NO_SENSE)
@@ -242,7 +252,29 @@ def _picture(content: bytes, jail: Boundary) -> Extraction:
         return _gap("decoder_timeout", f"This picture took too long to open ({error}): have a person look.")
     except JailDied as error:
         return _gap("decoder_died", f"This picture could not be opened safely ({error}): have a person look.")
-    return _checked(answer)
+
+
+def preview_of(part: Part, jail: Boundary, *, clear: bool) -> Preview:
+    """The picture of a part as a person may be shown it: a small JPEG made anew in the jail, grey and blurred unless
+    `clear`. Gaps say what it does not show, or why there is none. Raises nothing for bad content.
+    """
+    from seawall.signals.image.sealed import SealedPicture, is_bare
+
+    if part.kind is not Kind.IMAGE or not part.data:
+        return Preview(gaps=_gap("wrong_content", "This part has no picture that could be shown.").gaps)
+    answer = _jailed(CLEAR_FUNCTION if clear else SEALED_FUNCTION, part.data, jail)
+    if isinstance(answer, Extraction):
+        return Preview(gaps=answer.gaps)
+    try:
+        said = msgspec.msgpack.decode(answer, type=SealedPicture)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        said = SealedPicture(jpeg=b"")
+    # A worker that was taken over must not reach the browser of the person who looks.
+    sense = len(said.gaps) <= _MAX_GAPS_PER_PICTURE and all(_GAP_CODE.fullmatch(gap.code) for gap in said.gaps)
+    if not sense or not is_bare(said.jpeg):
+        return Preview(gaps=_gap("decoder_died", _NO_SENSE).gaps)
+    gaps = tuple(Gap(part="", code=gap.code, text=plain(gap.text)) for gap in said.gaps)
+    return Preview(picture=said.jpeg, gaps=gaps)
 
 
 def _checked(answer: bytes) -> Extraction:

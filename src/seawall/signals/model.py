@@ -86,3 +86,11 @@ class Extraction:
 
     signals: tuple[Signal, ...]
     gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preview:
+    """A picture as a person may be shown it: a small JPEG made here; None where `gaps` say why there is none."""
+
+    picture: bytes | None = field(default=None, repr=False)
+    gaps: tuple[Gap, ...] = ()

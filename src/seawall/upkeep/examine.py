@@ -2,45 +2,32 @@
 
 import os
 import platform
-import shutil
 import sqlite3
-import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from gettext import gettext as _
 from importlib.metadata import version
-from pathlib import Path
 
 from seawall.record.clock import rfc3339, system_clock
 from seawall.settings import Settings, without_password
+from seawall.upkeep.finding import Finding, Health
+from seawall.upkeep.surroundings import (
+    check_address,
+    check_backups,
+    check_clock,
+    check_connections,
+    check_directory,
+    check_disk,
+    check_release,
+)
 
-#: With less free space the ledger of a busy day may not fit any more; with the lesser one it will not.
-SCARCE_BYTES = 5 * 1024**3
-TOO_LITTLE_BYTES = 512 * 1024**2
+__all__ = ["Finding", "Health", "findings"]
 
 #: Supported for operation (DESIGN §4); elsewhere Seawall is for development.
 SUPPORTED = (("Linux", "x86_64"), ("Linux", "aarch64"))
 
 #: The server publishes changes within a second and numbers events within one; after this long something is stuck.
 STUCK_SECONDS = 60
-
-
-class Health(StrEnum):
-    OK = "ok"
-    WARN = "warn"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One line of the doctor's. `next_step` is empty when there is nothing to do."""
-
-    about: str
-    health: Health
-    text: str
-    next_step: str = ""
 
 
 #: Looks at one thing.
@@ -51,14 +38,15 @@ def findings(settings: Settings) -> Iterator[Finding]:
     """Everything there is to say, in the order in which it should be mended."""
     from seawall.app import is_prepared
 
-    for check in (check_versions, check_kernel, check_decoders, check_directory, check_disk):
+    of_the_machine = (check_versions, check_kernel, check_jail, check_decoders, check_directory, check_disk)
+    of_the_rooms = (check_policy, check_surfaces, check_banks, check_keys, check_server, check_log, check_holds)
+    of_the_place = (check_backups, check_address, check_connections)
+    prepared = is_prepared(settings)
+    checks: tuple[Check, ...] = (*of_the_machine, check_clock, *of_the_place[1:])
+    if prepared:
+        checks = (*of_the_machine, check_release, check_database, check_clock, *of_the_rooms, *of_the_place)
+    for check in checks:
         yield from _survive(check, settings)
-    if not is_prepared(settings):
-        return
-    yield from _survive(check_database, settings)
-    for check in (check_policy, check_surfaces, check_banks, check_keys, check_server, check_log, check_holds):
-        yield from _survive(check, settings)
-    yield from check_connections(settings)
 
 
 def _survive(check: Check, settings: Settings) -> Iterator[Finding]:
@@ -108,20 +96,43 @@ def check_kernel(_settings: Settings) -> Iterator[Finding]:
     )
 
 
+def check_jail(_settings: Settings) -> Iterator[Finding]:
+    """How strong the walls are behind which strangers' files are opened (docs/adr/0004-decode-workers.md)."""
+    text = _("level 1: own processes with limits of memory, time, files and processes, killed at their deadline")
+    if os.geteuid() != 0:
+        yield Finding(about="jail", health=Health.OK, text=text)
+        return
+    yield Finding(
+        about="jail",
+        health=Health.WARN,
+        text=_("{text}; as root the limit of processes does not hold").format(text=text),
+        next_step=_("run Seawall as a user of its own: deploy/systemd/seawall.service does"),
+    )
+
+
 def check_decoders(settings: Settings) -> Iterator[Finding]:
-    """A real picture through a real worker."""
+    """The test card, which hashes to a known value, through a real worker."""
+    from seawall.matching import testcard
     from seawall.signals.extract import extract, open_jail
     from seawall.signals.model import Kind, Part
 
-    picture = (Path(__file__).parent / "demo" / "harbour.jpg").read_bytes()
+    card = Part(name="picture", kind=Kind.IMAGE, data=testcard.picture())
     with open_jail(workers=1, deadline=settings.decoder_deadline, memory=settings.decoder_memory_bytes) as jail:
-        found = extract([Part(name="picture", kind=Kind.IMAGE, data=picture)], jail)
+        found = extract([card], jail)
     if found.gaps:
         yield Finding(
             about="decoders",
             health=Health.BAD,
             text=found.gaps[0].text,
             next_step=_("raise decoder_memory_bytes or decoder_deadline, or free memory on this machine"),
+        )
+        return
+    if testcard.PDQ not in {signal.value for signal in found.signals}:
+        yield Finding(
+            about="decoders",
+            health=Health.BAD,
+            text=_("the test card came out with another hash: pictures would not be recognised"),
+            next_step=_("install Seawall and its dependencies anew, in an environment of their own"),
         )
         return
     yield Finding(
@@ -132,51 +143,6 @@ def check_decoders(settings: Settings) -> Iterator[Finding]:
             memory=settings.decoder_memory_bytes // 1024**2,
             seconds=settings.decoder_deadline,
         ),
-    )
-
-
-def check_directory(settings: Settings) -> Iterator[Finding]:
-    from seawall.app import is_prepared
-
-    place = settings.data_dir
-    if not is_prepared(settings):
-        yield Finding(
-            about="directory",
-            health=Health.BAD,
-            text=_("no data directory at {place}").format(place=place.absolute()),
-            next_step=_("run `seawall serve` or pass --data-dir"),
-        )
-        return
-    open_to_others = [one for one in (place, settings.keys_dir) if stat.S_IMODE(one.stat().st_mode) & 0o077]
-    if open_to_others:
-        yield Finding(
-            about="directory",
-            health=Health.BAD if settings.keys_dir in open_to_others else Health.WARN,
-            text=_("other users of this machine can look into {place}").format(place=open_to_others[-1]),
-            next_step=f"chmod 700 {open_to_others[-1]}",
-        )
-    elif not os.access(place, os.W_OK | os.X_OK):
-        step = _("run as the user that owns it, or change its owner")
-        text = _("{place} cannot be written by this user").format(place=place)
-        yield Finding(about="directory", health=Health.BAD, text=text, next_step=step)
-    else:
-        yield Finding(about="directory", health=Health.OK, text=_("{place}, private").format(place=place.absolute()))
-
-
-def check_disk(settings: Settings) -> Iterator[Finding]:
-    place = settings.data_dir.absolute()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    text = _("{free:.1f} GiB free").format(free=free / 1024**3)
-    if free >= SCARCE_BYTES:
-        yield Finding(about="disk", health=Health.OK, text=text)
-        return
-    yield Finding(
-        about="disk",
-        health=Health.BAD if free < TOO_LITTLE_BYTES else Health.WARN,
-        text=text,
-        next_step=_("free some space: without it the ledger cannot be written, and no verdict is given"),
     )
 
 
@@ -231,11 +197,11 @@ def check_surfaces(_settings: Settings) -> Iterator[Finding]:
 
 
 def check_banks(_settings: Settings) -> Iterator[Finding]:
-    from seawall.matching.banks import list_banks
+    from seawall.matching.summary import protection
 
-    banks = list_banks()
-    protecting = [one for one in banks if one.bank.counts_as_protection and one.bank.kind != "known_safe"]
-    signals = sum(one.signals for one in protecting)
+    found = protection(system_clock())
+    banks, signals = found.banks, found.signals
+    protecting = [one for one in banks if one.counts_as_protection and one.kind != "known_safe"]
     text = _("{signals} signals in {banks} banks protect; {others} other banks (test card, demonstration, known-safe)")
     text = text.format(signals=signals, banks=len(protecting), others=len(banks) - len(protecting))
     if signals:
@@ -318,15 +284,6 @@ def check_holds(_settings: Settings) -> Iterator[Finding]:
     text = _("{count} wait for a person; the first is {id}").format(count=waiting.count(), id=first.screening_id)
     step = _("look at it, then `seawall release ID --reason …` or `seawall refuse ID --reason …`")
     yield Finding(about="holds", health=Health.WARN, text=text, next_step=step)
-
-
-def check_connections(settings: Settings) -> Iterator[Finding]:
-    """Everything that this installation connects to. Nothing leaves the machine until it is enabled (DESIGN §4)."""
-    if settings.on_postgresql:
-        text = _("one: the database, {where}").format(where=without_password(settings.database_url))
-    else:
-        text = _("none: nothing leaves this machine")
-    yield Finding(about="connections", health=Health.OK, text=text)
 
 
 def _age(now: datetime, then: datetime) -> str:

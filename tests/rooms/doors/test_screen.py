@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from seawall.screening.explain import load, open_link
 from seawall.screening.model import HoldExpiry
 from seawall.signals.model import Kind
 from tests.rooms.doors.scene import (
@@ -47,6 +48,30 @@ def test_the_verdict_has_exactly_the_fields_of_the_design(api: Api) -> None:
         "hold_expires_at", "policy", "reasons", "public_reason", "signals", "matches", "intervention", "explain_url",
     ]  # fmt: skip
     assert verdict["policy"] == {"id": "default", "version": 7}
+
+
+def test_whoever_is_stopped_gets_a_link_to_their_page_and_nobody_else(api: Api) -> None:
+    held, blocked, allowed = (api.screen(part).json() for part in (HELD, {"kind": "text", "text": LISTED_TEXT}, PLAIN))
+    keys = load(api.directory.parent / "data" / "keys")
+    assert keys is not None
+    for verdict in (held, blocked):
+        before, _, token = verdict["explain_url"].rpartition("/")
+        assert before == "http://127.0.0.1:8080/x"
+        assert open_link(token, keys) == verdict["id"]
+    assert allowed["explain_url"] is None
+    # The ledger has the same, so that a replay and GET /v1/screenings say it too.
+    assert [one.verdict.explain_url for one in api.recorder.recordings] == [
+        held["explain_url"],
+        blocked["explain_url"],
+        None,
+    ]
+
+
+def test_in_a_batch_each_has_its_own_link(api: Api) -> None:
+    requests = [{"surface": "posts", "parts": [HELD]}] * 2
+    links = {one["explain_url"] for one in api.post("/v1/screen/batch", {"requests": requests}).json()["results"]}
+    assert len(links) == 2
+    assert None not in links
 
 
 def test_another_picture_is_allowed(api: Api) -> None:

@@ -31,6 +31,14 @@ EXAMPLES: list[Event] = [
     events.KeyRevoked(by="per_1", key="key_1", reason="leaked"),
     events.EventForgotten(by="per_1", event="evt_1"),
     events.OwnerCreated(by="per_1", person="per_1"),
+    events.PersonAsked(by="uploader", screening="scr_1", claim="journalism", opened=True),
+    events.HoldLooked(by="per_1", screening="scr_1", part=0, clear=False),
+    events.PersonAdded(by="per_1", person="per_2", role="moderator"),
+    events.PersonChanged(by="per_1", person="per_2", role="reader"),
+    events.PersonLeft(by="per_1", person="per_2"),
+    events.SetupLinkMade(by="per_1", person="per_2"),
+    events.AccountSet(by="per_2", person="per_2"),
+    events.SetUp(by="per_1"),
 ]
 
 

@@ -1,10 +1,13 @@
 """Holds: from the ledger row to a person's decision, and the bytes in between."""
 
+import importlib
 import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.apps import apps
+from django.db import connection
 
 from seawall.record.events import HoldResolved
 from seawall.record.journal import read
@@ -23,7 +26,10 @@ from seawall.screening.holds import (
 from seawall.screening.ledger import Ledger, LedgerDamaged, LedgerRecorder
 from seawall.screening.ledger.batches import append_batches
 from seawall.screening.ledger.held import HeldBytes
+from seawall.screening.ledger.retention import drop_expired
 from seawall.screening.model import HoldExpiry
+from seawall.screening.models import Hold
+from seawall.screening.policies import LONGEST_APPEAL_DAYS
 from seawall.screening.recording import HeldPart, LedgerUnavailable, Recording
 from seawall.settings import Settings
 from seawall.signals import Kind
@@ -79,8 +85,8 @@ def test_a_hash_only_hold_has_no_preview(ledger: Ledger) -> None:
     assert parts(ledger, recording.verdict.id) == ()
 
 
-@pytest.mark.parametrize("outcome", list(HoldOutcome))
-def test_a_person_decides_and_the_bytes_are_destroyed(ledger: Ledger, outcome: HoldOutcome) -> None:
+def test_a_person_releases_and_the_bytes_are_destroyed(ledger: Ledger) -> None:
+    outcome = HoldOutcome.RELEASED
     recording = hold(data=PICTURE)
     record(ledger, recording)
     # No batch was appended yet: the decision does not have to wait for that.
@@ -92,6 +98,57 @@ def test_a_person_decides_and_the_bytes_are_destroyed(ledger: Ledger, outcome: H
     [event] = resolved()
     assert (event.by, event.screening, event.outcome) == ("per_1", recording.verdict.id, str(outcome))
     assert event.reason == "not_a_match"
+    assert not done.has_preview
+
+
+def test_the_bytes_of_a_refused_upload_stay_until_its_appeal_window_ends(ledger: Ledger) -> None:
+    declare(appeal_days=100)
+    recording = hold(data=PICTURE)
+    record(ledger, recording)
+    done = resolve(ledger, recording.verdict.id, HoldOutcome.REFUSED, by="per_1", now=NOW)
+    end = NOW + timedelta(days=100)
+    assert (done.keep_bytes_until, done.has_preview) == (end, True)
+    # A shorter window declared later takes nothing away from who was refused under the longer one.
+    declare(appeal_days=1)
+    assert sweep(ledger, now=end - timedelta(seconds=1)) == 0
+    assert parts(ledger, recording.verdict.id) == recording.held_parts
+    assert drop_expired(ledger, now=end - timedelta(seconds=1)) == []
+    assert not [path for path in files_below(ledger.settings.holds_dir) if b"harmless" in path.read_bytes()]
+    assert sweep(ledger, now=end) == 1
+    assert parts(ledger, recording.verdict.id) == ()
+    assert files_below(ledger.settings.holds_dir) == list((ledger.settings.keys_dir / "holds").iterdir()) == []
+    after = state(recording.verdict.id)
+    assert after is not None
+    assert (after.keep_bytes_until, after.has_preview, after.state) == (None, False, HoldPhase.REFUSED)
+
+
+def test_a_hash_only_refusal_keeps_nothing(ledger: Ledger) -> None:
+    recording = hold()
+    record(ledger, recording)
+    done = resolve(ledger, recording.verdict.id, HoldOutcome.REFUSED, by="per_1", now=NOW)
+    assert (done.keep_bytes_until, done.has_preview) == (None, False)
+
+
+def test_a_window_longer_than_the_calendar_keeps_them_to_its_end(ledger: Ledger) -> None:
+    declare(appeal_days=LONGEST_APPEAL_DAYS)
+    recording = hold(data=PICTURE)
+    record(ledger, recording)
+    done = resolve(ledger, recording.verdict.id, HoldOutcome.REFUSED, by="per_1", now=NOW.replace(year=9999))
+    assert done.keep_bytes_until is not None
+    assert sweep(ledger, now=NOW) == 0
+
+
+@pytest.mark.parametrize("others", [(), (300, 20)])
+def test_on_a_surface_nobody_declared_the_longest_window_counts(
+    sqlite_settings: Settings, others: tuple[int, ...]
+) -> None:
+    ledger = Ledger(sqlite_settings)
+    for days in others:
+        declare(f"surface-{days}", appeal_days=days)
+    recording = hold(data=PICTURE, surface="undeclared")
+    record(ledger, recording)
+    done = resolve(ledger, recording.verdict.id, HoldOutcome.REFUSED, by="per_1", now=NOW)
+    assert done.keep_bytes_until == NOW + timedelta(days=max(others, default=183))
 
 
 def test_free_text_stays_out_of_the_event(ledger: Ledger) -> None:
@@ -167,6 +224,16 @@ def test_expiry_does_what_the_surface_declared(ledger: Ledger) -> None:
     assert files_below(ledger.settings.holds_dir) == []
 
 
+def test_bytes_of_what_expiry_refuses_are_kept_for_an_appeal_too(ledger: Ledger) -> None:
+    strict, kind = hold(data=PICTURE), hold(data=PICTURE, expiry=HoldExpiry.RELEASE)
+    record(ledger, strict, kind)
+    append_batches(ledger, now=NOW)
+    assert expire_due(ledger, now=NOW + timedelta(hours=24)) == 2
+    assert ledger.held.ids() == [strict.verdict.id]
+    assert sweep(ledger, now=NOW + timedelta(hours=47)) == 0
+    assert sweep(ledger, now=NOW + timedelta(hours=48)) == 1
+
+
 def test_those_that_expire_first_are_shown_first(ledger: Ledger) -> None:
     late, soon = hold(hours=9), hold(hours=3)
     record(ledger, late, soon)
@@ -179,7 +246,7 @@ def test_bytes_that_no_waiting_hold_needs_are_swept(ledger: Ledger) -> None:
     kept, decided = hold(data=PICTURE), hold(data=PICTURE)
     record(ledger, kept, decided)
     resolve(ledger, decided.verdict.id, HoldOutcome.RELEASED, by="per_1", now=NOW)
-    # As a crash leaves them: after the decision, before the row, and just now.
+    # As a crash leaves them: after the release, before the row, and just now.
     orphan = verdict(now=NOW - timedelta(hours=2)).id
     for screening_id in (decided.verdict.id, orphan):
         ledger.held.keep(screening_id, kept.held_parts)
@@ -275,3 +342,33 @@ def test_held_parts_of_every_size_come_back_and_alterations_show(tmp_path: Path)
     assert held.parts(screening_id) == ()
     held.destroy(screening_id)
     assert held.ids() == []
+
+
+def test_holds_that_the_first_release_decided_say_that_their_bytes_are_gone(ledger: Ledger) -> None:
+    old, waits = hold(data=PICTURE), hold(data=PICTURE)
+    record(ledger, old, waits)
+    append_batches(ledger, now=NOW)
+    Hold.objects.filter(screening_id=old.verdict.id).update(state="refused", outcome="refused", resolved_at=NOW)
+    migration = importlib.import_module("seawall.screening.migrations.0003_holds_decided_asked_kept")
+    with connection.schema_editor() as editor:
+        migration.forget_old_previews(apps, editor)
+    assert dict(Hold.objects.values_list("screening_id", "has_preview")) == {
+        old.verdict.id: False,
+        waits.verdict.id: True,
+    }
+    assert sweep(ledger, now=NOW) == 1
+
+
+def test_the_release_before_can_write_a_hold_into_the_new_table(ledger: Ledger) -> None:
+    """Its INSERT names no column that came later."""
+    recording = hold()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO screening_hold (screening_id, surface, day, held_at, on_expiry, state, outcome, resolved_by,"
+            " reason, has_preview) VALUES (%s, 'posts', %s, %s, '', 'waiting', '', '', '', %s)",
+            [recording.verdict.id, NOW.date(), NOW, False],
+        )
+    found = state(recording.verdict.id)
+    assert found is not None
+    assert (found.origin, found.pending, found.asked) == ("screened", None, None)
+    assert resolve(ledger, recording.verdict.id, HoldOutcome.REFUSED, by="per_1", now=NOW).outcome == "refused"

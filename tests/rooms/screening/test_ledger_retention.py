@@ -84,7 +84,7 @@ def test_after_the_day_is_dropped_nothing_of_it_is_on_the_disk(sqlite_settings: 
     with ledger.opened() as storage:
         rows = list(storage.rows(MATCHED))
     kept = [path.read_bytes() for path in files_of(sqlite_settings.holds_dir)]
-    keys = [path.read_bytes() for path in files_of(sqlite_settings.keys_dir) if path.suffix == ".key"]
+    keys = [path.read_bytes() for path in files_of(sqlite_settings.keys_dir) if path.parent.name in {"ledger", "holds"}]
     requests = [one for row in rows for one in (row.request_key, row.request_digest) if one is not None]
     resolve(ledger, held.verdict.id, HoldOutcome.REFUSED, by="p", reason=REASON, now=NOW)
     readable = [REASON.encode(), *requests, *(row.sealed for row in rows), *(row.sealed[12:40] for row in rows)]

@@ -14,15 +14,18 @@ from seawall.screening.models import PolicyVersion
 from seawall.screening.policies import (
     BUILT_IN_RULES,
     NoPolicy,
+    PolicyMoved,
     SurfaceError,
     ensure_built_in,
     list_surfaces,
     parse_rules,
     policy_in_force,
+    policy_version,
     rules_naming,
     rules_of,
     save_policy,
     save_surface,
+    saved_versions,
 )
 from seawall.screening.policy import PolicyError
 from seawall.settings import Settings
@@ -106,3 +109,17 @@ def test_a_bad_surface_is_refused(settings: Settings, change: dict[str, object])
 def test_a_change_is_counted_only_inside_a_transaction(settings: Settings) -> None:
     with pytest.raises(DatabaseError, match="open one"):
         bump("banks")
+
+
+def test_nothing_is_saved_over_a_version_that_somebody_saved_meanwhile(settings: Settings) -> None:
+    banks = [BankRules(name="test-card")]
+    for based_on in (None, 1, 2):
+        save_policy(BUILT_IN_RULES, banks=banks, by="per_x", now=NOW, based_on=based_on)
+    for old in (1, 2, 4):
+        with pytest.raises(PolicyMoved) as moved:
+            save_policy(BUILT_IN_RULES, banks=banks, by="per_x", now=NOW, based_on=old)
+        assert moved.value.newest.version == 3
+    assert [one.version for one in saved_versions()] == [3, 2, 1]
+    assert [one.version for one in saved_versions(before=3, limit=1)] == [2]
+    assert policy_version(4) is None
+    assert policy_version(2) is not None

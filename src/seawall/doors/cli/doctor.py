@@ -4,8 +4,8 @@ from gettext import gettext as _
 
 import click
 
-from seawall.upkeep.examine import Health, findings
 from seawall.doors.cli.invocation import Command, Invocation, pass_invocation
+from seawall.upkeep.examine import Health, findings
 
 
 @click.command(

@@ -14,6 +14,9 @@ from seawall.doors.cli.trouble import Trouble, plain, told
 from seawall.record.clock import system_clock
 from seawall.settings import Settings, load_settings
 
+#: No command's one line is longer.
+LONGEST_SHORT_HELP = 200
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: What may lie in a directory that is about to become a data directory: the operator's own settings.
@@ -40,12 +43,16 @@ class Invocation:
 
         Raises:
             Trouble: there is none, or the place is taken by something else.
+            UpkeepRefused: it is of another release.
         """
-        from seawall.app import bind, furnish, is_furnished, is_prepared, prepare
+        from seawall.app import bind, furnish, is_furnished, is_prepared
 
         settings = self.settings
         if is_prepared(settings):
             bind(settings)
+            from seawall.upkeep.upgrade import require_current
+
+            require_current(settings)
             if create and not is_furnished():
                 furnish(system_clock())
             return settings
@@ -55,7 +62,10 @@ class Invocation:
                 _("run `seawall serve` or pass --data-dir"),
             )
         self.require_welcoming()
-        prepare(settings)
+        bind(settings)
+        from seawall.upkeep.upgrade import bring_up_to_date
+
+        bring_up_to_date(settings, system_clock())
         furnish(system_clock())
         return settings
 
@@ -181,6 +191,14 @@ class Group(click.Group):
     """Commands under one name; failures inside become two plain lines."""
 
     command_class = Command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Beside a long name click would cut what the others do; here it goes on in the next line."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, one.get_short_help_str(LONGEST_SHORT_HELP)) for name, one in commands if one and not one.hidden]
+        if rows:
+            with formatter.section(_("Commands")):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         invocation = ctx.find_root().ensure_object(Invocation)

@@ -9,16 +9,19 @@ from seawall.doors.cli.banks import bank
 from seawall.doors.cli.demo.command import demo
 from seawall.doors.cli.doctor import doctor
 from seawall.doors.cli.fingerprints import hash_command
-from seawall.doors.cli.holds import refuse, release
+from seawall.doors.cli.holds import holds, refuse, release
 from seawall.doors.cli.invocation import Group, everywhere
 from seawall.doors.cli.keys import key
 from seawall.doors.cli.listing import add, import_into
 from seawall.doors.cli.log import log
+from seawall.doors.cli.mail import mail
 from seawall.doors.cli.policies import policy
 from seawall.doors.cli.screening import screen
 from seawall.doors.cli.serving import serve
+from seawall.doors.cli.setup import person, setup_link
 from seawall.doors.cli.signals import signal
 from seawall.doors.cli.surfaces import surface
+from seawall.doors.cli.upkeep import backup, export, move_to_postgresql, restore, upgrade
 
 
 @click.group(
@@ -44,6 +47,8 @@ bank.add_command(import_into)
 for command in (
     serve,
     demo,
+    setup_link,
+    person,
     screen,
     hash_command,
     bank,
@@ -51,10 +56,17 @@ for command in (
     policy,
     surface,
     key,
+    holds,
     release,
     refuse,
     log,
+    mail,
     doctor,
+    backup,
+    restore,
+    upgrade,
+    move_to_postgresql,
+    export,
 ):
     root.add_command(command)
 

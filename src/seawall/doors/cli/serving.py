@@ -17,6 +17,7 @@ FLAGS: dict[str, tuple[type, str]] = {
     "host": (str, _("Address to listen on. [127.0.0.1: this machine only]")),
     "port": (int, _("Port to listen on. [8080]")),
     "public_url": (str, _("The address people reach this Seawall at, for links.")),
+    "trusted_proxies": (str, _("Addresses or networks of reverse proxies that name the client, with commas. [none]")),
     "max_body_bytes": (int, _("Largest request body, in bytes. [67108864]")),
     "decoders": (int, _("Decoder processes. [0: one for each core]")),
     "decoder_deadline": (float, _("Seconds a picture may take to open before it counts as not screened. [10]")),

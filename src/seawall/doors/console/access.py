@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from seawall.members.accounts import instance, role_of
-from seawall.members.models import Account, Person
+from seawall.members.models import Account, Instance, Person
 from seawall.members.roles import Right, Role
 
 Rest = ParamSpec("Rest")
@@ -35,7 +35,7 @@ def page(right: Right, *, during_setup: bool = False) -> Callable[[View[Rest]], 
                 return _sign_in_first(request)
             if right not in Role(person.role).rights:
                 raise Http404
-            if not during_setup and Right.CONFIGURE in Role(person.role).rights and instance().next_step:
+            if not during_setup and Right.CONFIGURE in Role(person.role).rights and place_of(request).next_step:
                 return HttpResponseRedirect(reverse("setup"))
             response = view(request, *args, **kwargs)
             response.setdefault("Cache-Control", NO_STORE)
@@ -80,13 +80,20 @@ def rights_of(request: HttpRequest) -> frozenset[Right]:
     return frozenset() if person is None else Role(person.role).rights
 
 
+def place_of(request: HttpRequest) -> Instance:
+    """This installation, asked for once a request."""
+    kept: Instance = vars(request).setdefault("seawall_place", None) or instance()
+    vars(request)["seawall_place"] = kept
+    return kept
+
+
 def person_and_place(request: HttpRequest) -> dict[str, Any]:
     """What every template knows: `person`, `may` (their rights, as words), the installation's name and the release."""
     person = signed_in(request) if hasattr(request, "user") else None
     return {
         "person": person,
         "may": {str(right) for right in rights_of(request)} if person else set(),
-        "place": instance().name if person else "",
+        "place": place_of(request).name if person else "",
         "release": version("seawall"),
     }
 

@@ -1,11 +1,12 @@
 """What `web` hands to the console with each request: what a page shows and the tables do not know."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import HttpRequest
 
+from seawall.doors.console.behind import Behind
 from seawall.record.clock import Clock
 from seawall.screening.gate_state import LoadedState
 from seawall.screening.ledger import Ledger
@@ -31,6 +32,9 @@ class ConsoleContext:
     ledger_problem: Callable[[], str]
     #: What an operator should see to, in words.
     warnings: Callable[[], tuple[str, ...]]
+    #: What takes longer than a page may: the check of the whole log, and the doctor's look.
+    verification: Behind[Any] = field(default_factory=Behind)
+    examination: Behind[Any] = field(default_factory=Behind)
 
 
 def context_of(request: HttpRequest) -> ConsoleContext:

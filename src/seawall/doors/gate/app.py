@@ -32,6 +32,7 @@ from seawall.matching.index import NATIVE
 from seawall.members.keys import KeyMalformed, KeyRecord, KeyRefused, authenticate
 from seawall.members.scopes import Scope
 from seawall.record.clock import Clock
+from seawall.screening.explain import ExplainLinks
 from seawall.screening.recording import Recorded, Recorder, Recording
 from seawall.settings import Settings
 from seawall.signals.jail import Boundary, JailClosed
@@ -104,6 +105,7 @@ class Gate:
         self._openapi = openapi
         self._ledger_problem = ledger_problem
         self._warnings = warnings
+        self._links = ExplainLinks(settings.keys_dir, base_url=settings.base_url, now=clock())
         self._memory = Memory()
         self._waiting = 0
         self._decoding = ThreadPoolExecutor(max_workers=decoders, thread_name_prefix="seawall-decode")
@@ -170,7 +172,7 @@ class Gate:
             lambda: screen.read_request(decode(body, ScreenForm), files, key, loaded.state.policy, idempotency_key),
         )
         recording = await self._run(
-            body, request.parts, present, lambda: screen.screen(request, loaded, self._jail, self._clock)
+            body, request.parts, present, lambda: screen.screen(request, loaded, self._jail, self._clock, self._links)
         )
         recorded = await screen.record(self._recorder, recording)
         headers = ((b"idempotency-replayed", b"true"),) if recorded.replayed else ()
@@ -184,7 +186,7 @@ class Gate:
 
         def judge() -> list[Recording | Refused]:
             requests = screen.read_batch(body, key, loaded.state.policy, idempotency_key)
-            return screen.screen_batch(requests, loaded, self._jail, self._clock)
+            return screen.screen_batch(requests, loaded, self._jail, self._clock, self._links)
 
         judged = await self._in_thread(self._searching, judge)
         recorded = iter(await screen.record_all(self._recorder, [one for one in judged if isinstance(one, Recording)]))

@@ -15,6 +15,7 @@ from seawall.doors.gate.searching import SearchedOnce
 from seawall.members.keys import KeyRecord, WrongSurface, require_surface
 from seawall.record.clock import Clock
 from seawall.record.ids import new_id
+from seawall.screening.explain import ExplainLinks
 from seawall.screening.flow import screen_signals
 from seawall.screening.gate_state import LoadedState
 from seawall.screening.model import (
@@ -105,7 +106,7 @@ def read_batch(body: bytes, key: KeyRecord, policy: Policy, idempotency_key: str
     return read
 
 
-def screen(request: Request, loaded: LoadedState, jail: Boundary, clock: Clock) -> Recording:
+def screen(request: Request, loaded: LoadedState, jail: Boundary, clock: Clock, links: ExplainLinks) -> Recording:
     """The verdict about one post, not yet durable. Runs in a thread: it decodes, hashes and searches."""
     extraction = extract(request.parts, jail)
     now = clock()
@@ -119,7 +120,7 @@ def screen(request: Request, loaded: LoadedState, jail: Boundary, clock: Clock) 
         extraction.gaps,
     )
     return Recording(
-        verdict=_verdict(request, outcome, now),
+        verdict=_verdict(request, outcome, now, links),
         uploader=request.form.uploader,
         idempotency=_idempotency(request),
         held_parts=_held(request.parts, outcome),
@@ -133,6 +134,7 @@ def screen_batch(
     loaded: LoadedState,
     jail: Boundary,
     clock: Clock,
+    links: ExplainLinks,
     *,
     stopwatch: Callable[[], float] = time.monotonic,
 ) -> list[Recording | Refused]:
@@ -145,7 +147,7 @@ def screen_batch(
             if isinstance(one, Refused) or stopwatch() >= until:
                 judged.append(one if isinstance(one, Refused) else late)
             else:
-                judged.append(screen(one, loaded, jail, clock))
+                judged.append(screen(one, loaded, jail, clock, links))
         except Refused as refused:
             judged.append(refused)
     return judged
@@ -180,14 +182,18 @@ def encode(verdict: Verdict) -> bytes:
     return msgspec.json.encode(verdict)
 
 
-def _verdict(request: Request, outcome: Outcome, now: datetime) -> Verdict:
-    return verdict_of(
+def _verdict(request: Request, outcome: Outcome, now: datetime, links: ExplainLinks) -> Verdict:
+    """With a link to the uploader's page for whoever is stopped; it is recorded too, so that a replay says the same."""
+    verdict = verdict_of(
         outcome,
         screening_id=new_id("scr", lambda: now),
         surface=request.surface.name,
         content_id=request.form.content_id,
         now=now,
     )
+    if verdict.verdict is Action.ALLOW:
+        return verdict
+    return msgspec.structs.replace(verdict, explain_url=links.url(verdict.id))
 
 
 def _idempotency(request: Request) -> Idempotency | None:

@@ -64,7 +64,7 @@ SCREENING_OPERATION = Operation(
     ),
     scope=Scope.READ,
     answer=ScreeningNow,
-    answer_means="The screening's present state; `hold` is null where the verdict was no hold.",
+    answer_means="The screening's present state; `hold` is null where none was opened.",
     codes=(*KEY_CODES, "unknown_screening", "not_ready", "internal_error"),
     path_parameters={"id": "The id of the verdict: `scr_` and a UUIDv7."},
 )

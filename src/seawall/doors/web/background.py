@@ -9,6 +9,7 @@ from typing import Self
 
 from django.db import close_old_connections, connections
 
+from seawall.doors.delivery.mail import deliver_due
 from seawall.matching.imports import sweep_imports
 from seawall.record.clock import Clock
 from seawall.record.journal import clear_deleted
@@ -19,6 +20,7 @@ from seawall.screening.ledger import Ledger, LedgerRecorder
 from seawall.screening.ledger.batches import append_batches
 from seawall.screening.ledger.retention import drop_expired
 from seawall.screening.publish import Publisher
+from seawall.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,10 @@ PUBLISH_SECONDS = 0.1
 LOG_SECONDS = 1.0
 #: Holds expire, and days are dropped, within a minute of their time.
 KEEP_SECONDS = 60.0
+#: A decision takes effect this soon after it can no longer be undone.
+SETTLE_SECONDS = 1.0
+#: Mail leaves within seconds of what it tells of.
+MAIL_SECONDS = 3.0
 #: How soon a ledger that can be written again is noticed.
 WATCH_SECONDS = 1.0
 
@@ -183,11 +189,20 @@ def keep_house(ledger: Ledger, clock: Clock) -> None:
 
 
 def jobs(
-    *, ledger: Ledger, publisher: Publisher, signing_key: SigningKey, watch: LedgerWatch, clock: Clock
+    settings: Settings,
+    *,
+    ledger: Ledger,
+    publisher: Publisher,
+    signing_key: SigningKey,
+    watch: LedgerWatch,
+    clock: Clock,
 ) -> list[Repeated]:
     return [
         Repeated("publishing", lambda: publisher.publish_if_changed(clock()), every=PUBLISH_SECONDS),
         Repeated("keeping the log", lambda: keep_log(ledger, signing_key, clock), every=LOG_SECONDS),
+        Repeated("settling", lambda: holds.settle_due(ledger, now=clock()), every=SETTLE_SECONDS, at_once=True),
+        # In a thread of its own, as all of them: a mail server that hangs keeps nothing else waiting.
+        Repeated("sending mail", lambda: deliver_due(settings, now=clock()), every=MAIL_SECONDS),
         Repeated("housekeeping", lambda: keep_house(ledger, clock), every=KEEP_SECONDS, at_once=True),
         Repeated("watching the ledger", watch.look, every=WATCH_SECONDS),
     ]

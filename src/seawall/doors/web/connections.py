@@ -1,10 +1,12 @@
-"""What a connection may cost before anybody knows whose it is: bytes of a request's head, and seconds to send it."""
+"""What a connection may cost before anybody knows whose it is, and whose word counts about where it comes from."""
 
 import asyncio
 import resource
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from seawall.settings import Settings
 
 #: A request line and headers: proxies add a few, cookies none here. The parser joins what it is sent piece by piece, so
 #: that without a limit one stranger's endless header would take all memory and, growing, all processor time.
@@ -32,6 +34,11 @@ def most_connections() -> int:
     if soft == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS
     return max(1, min(MOST_CONNECTIONS, soft - SPARE_DESCRIPTORS))
+
+
+def proxy_options(settings: Settings) -> dict[str, Any]:
+    """Uvicorn's options about proxies. Left to itself it trusts this machine, and a variable of the environment."""
+    return {"proxy_headers": bool(settings.proxies), "forwarded_allow_ips": list(settings.proxies)}
 
 
 class GuardedProtocol(HttpToolsProtocol):

@@ -1,27 +1,34 @@
 """The whole process: lock, tables, publication, recorder, decoders, jobs, server; and all of it down again in order."""
 
+import asyncio
+import ipaddress
 import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from types import FrameType
 
 import uvicorn
+from django.db import connections
+from django.utils.translation import gettext as _
 
 from seawall.app import furnish, prepare, serve_lock
 from seawall.doors.web.application import build_application
 from seawall.doors.web.background import Background, LedgerWatch, jobs, keep_log, warnings_of
-from seawall.doors.web.connections import GuardedProtocol, most_connections
+from seawall.doors.web.connections import GuardedProtocol, most_connections, proxy_options
 from seawall.doors.web.logs import log_to_stdout
+from seawall.members.accounts import OWNER_LINK_VALID, is_set_up, new_setup_link
+from seawall.members.people import ensure_owner
 from seawall.record.clock import Clock, system_clock
 from seawall.record.signing import SigningKey, load_or_create_signing_key
 from seawall.screening.ledger import Ledger, LedgerRecorder
 from seawall.screening.publish import Publisher
 from seawall.settings import Settings
 from seawall.signals.extract import open_jail
+from seawall.upkeep.upgrade import bring_up_to_date
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +46,12 @@ def serve(settings: Settings, *, clock: Clock = system_clock) -> None:
 
     Raises:
         DataDirectoryBusy: another process serves this data directory.
+        UpkeepRefused: it is of a newer release, or no backup can be made before its upgrade.
     """
     log_to_stdout(settings.log_format)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with serve_lock(settings):
+        bring_up_to_date(settings, clock())
         prepare(settings)
         furnish(clock())
         run(settings, clock)
@@ -64,7 +73,7 @@ def run(settings: Settings, clock: Clock) -> None:
             open_jail(workers=decoders, deadline=settings.decoder_deadline, memory=settings.decoder_memory_bytes)
         )
         watch = LedgerWatch(ledger, recorder)
-        todo = jobs(ledger=ledger, publisher=publisher, signing_key=signing_key, watch=watch, clock=clock)
+        todo = jobs(settings, ledger=ledger, publisher=publisher, signing_key=signing_key, watch=watch, clock=clock)
         application = build_application(
             settings,
             recorder,
@@ -77,7 +86,7 @@ def run(settings: Settings, clock: Clock) -> None:
         )
         open_parts.enter_context(Background(todo))
         with outliving_signals():
-            Server(configuration(settings, application)).run()
+            Server(configuration(settings, application), lambda where: show_setup_link(settings, clock, where)).run()
 
 
 def keep_log_at_the_end(ledger: Ledger, signing_key: SigningKey, clock: Clock) -> None:
@@ -104,11 +113,35 @@ def configuration(settings: Settings, application: object) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+        **proxy_options(settings),
     )
 
 
+def show_setup_link(settings: Settings, clock: Clock, where: tuple[str, int]) -> None:
+    """Print the one-time link while nobody has an account. It is no line of the log: it opens something."""
+    if is_set_up():
+        return
+    try:
+        now = clock()
+        owner = ensure_owner(now)
+        token = new_setup_link(owner, by=owner.id, now=now)
+    except Exception:
+        # The screening API serves all the same.
+        logger.exception("no set-up link could be made; `seawall setup-link` tries again")
+        return
+    finally:
+        connections.close_all()
+    minutes = int(OWNER_LINK_VALID.total_seconds() // 60)
+    link = f"{address_for_people(settings, *where)}/setup/{token}"
+    print(_("Set up this Seawall (works once, for {minutes} minutes):").format(minutes=minutes), link, flush=True)  # noqa: T201 - for the person who started it
+
+
 class Server(uvicorn.Server):
-    """Says where it listens once it does."""
+    """Says where it listens once it does. `when_listening` is then called with that address, in a thread."""
+
+    def __init__(self, config: uvicorn.Config, when_listening: Callable[[tuple[str, int]], None]) -> None:
+        super().__init__(config)
+        self._when_listening = when_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
@@ -117,13 +150,14 @@ class Server(uvicorn.Server):
             where = next(one.getsockname() for server in self.servers for one in server.sockets)
             logger.info("Seawall %s serves http://%s:%d", version("seawall"), _host(where[0]), where[1])
             logger.info("the screening API is described at /docs; `seawall key create NAME` makes a key for it")
+            await asyncio.to_thread(self._when_listening, (where[0], where[1]))
 
 
 @contextmanager
 def outliving_signals() -> Iterator[None]:
     """Uvicorn repeats the signal that ended it; without a handler that would end us before all is flushed."""
 
-    def note(number: int, _: FrameType | None) -> None:
+    def note(number: int, _frame: FrameType | None) -> None:
         logger.info("stopping after %s", signal.Signals(number).name)
 
     before = {one: signal.signal(one, note) for one in ENDING}
@@ -132,6 +166,16 @@ def outliving_signals() -> Iterator[None]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+def address_for_people(settings: Settings, host: str, port: int) -> str:
+    """Where a person opens our pages: what the owner set; else this machine by name, because browsers trust that name
+    with passkeys, and no number.
+    """
+    if settings.public_url:
+        return settings.base_url
+    here = ipaddress.ip_address(host)
+    return f"http://localhost:{port}" if here.is_loopback or here.is_unspecified else f"http://{_host(host)}:{port}"
 
 
 def _host(address: str) -> str:

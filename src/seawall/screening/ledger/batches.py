@@ -11,6 +11,8 @@ from django.db import transaction
 from seawall.record.events import BatchesRecorded, DayDropped
 from seawall.record.journal import SourceRefTaken, read, record
 from seawall.record.models import Event as EventRow
+from seawall.record.outbox import HOLDS_WAITING, put
+from seawall.screening.ledger.counting import count_earlier, count_rows
 from seawall.screening.ledger.ledger import Ledger
 from seawall.screening.ledger.model import (
     Batch,
@@ -92,10 +94,13 @@ def source_ref(partition: Partition, what: int | str) -> str:
 
 
 def _append_partition(ledger: Ledger, storage: Storage, partition: Partition, now: datetime) -> int:
+    if partition not in ledger.logged:
+        count_earlier(storage, partition)
     done, count = _logged(ledger, partition), 0
     while batches := _in_one_transaction(storage.batches(partition, after=done, limit=BATCHES_AT_ONCE)):
         last = batches[-1].number
         held = storage.holds(partition, after=done, last=last)
+        counts = storage.counts(partition, after=done, last=last)
         with transaction.atomic():
             mark = _locked(partition)
             if mark is None:
@@ -104,6 +109,8 @@ def _append_partition(ledger: Ledger, storage: Storage, partition: Partition, no
                 reference = source_ref(partition, batches[0].number)
                 record(_event(partition, batches), now=now, source_ref=reference)
                 Hold.objects.bulk_create(_waiting(ledger, partition, held), ignore_conflicts=True)
+                _tell(held, now)
+                count_rows(partition, counts)
                 LedgerDay.objects.filter(pk=mark.pk).update(logged_batches=last)
                 done, count = last, count + len(batches)
             else:
@@ -174,6 +181,13 @@ def _waiting(ledger: Ledger, partition: Partition, held: Sequence[Row]) -> list[
         )
         for row in held
     ]
+
+
+def _tell(held: Sequence[Row], now: datetime) -> None:
+    """One row of the outbox for all of them, so that a flood of holds is no flood of mail."""
+    if held:
+        ids, surfaces = [row.screening_id for row in held], sorted({row.surface for row in held})
+        put(HOLDS_WAITING, {"ids": ids, "surfaces": surfaces}, now=now)
 
 
 def _on_expiry(ledger: Ledger, partition: Partition, row: Row) -> str:

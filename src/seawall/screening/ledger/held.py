@@ -1,4 +1,7 @@
-"""The bytes of held uploads: encrypted under a key of their own, kept until a person has decided, then destroyed."""
+"""The bytes of held uploads: encrypted under a key of their own, kept until nobody has to look at them any more.
+
+That is when the hold is released, or when the appeal window of its refusal has ended (see `screening.holds`).
+"""
 
 import os
 import secrets
@@ -69,7 +72,7 @@ class HeldBytes:
         return sorted(found | {path.stem for path in self._keys_dir.glob("scr_*.key")})
 
     def parts(self, screening_id: str) -> tuple[HeldPart, ...]:
-        """The held parts; empty for a hold without bytes (hash-only), or once it was decided.
+        """The held parts; empty for a hold without bytes (hash-only), or once they were destroyed.
 
         Raises:
             LedgerDamaged: they are not what was written.

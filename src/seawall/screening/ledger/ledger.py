@@ -1,11 +1,21 @@
 """The ledger of one data directory: where everything of it lies, and how one screening is read."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from uuid import UUID
 
 from seawall.screening.ledger.held import HeldBytes
 from seawall.screening.ledger.keys import KeyRing
-from seawall.screening.ledger.model import LedgerEntry, LedgerSettings, Partition, partitions_of_id, row_id
+from seawall.screening.ledger.model import (
+    KeyDestroyed,
+    LedgerDamaged,
+    LedgerEntry,
+    LedgerFamily,
+    LedgerSettings,
+    Partition,
+    partitions_of_id,
+    row_id,
+)
 from seawall.screening.ledger.sealing import unseal
 from seawall.screening.ledger.sqlite import SqliteStorage
 from seawall.screening.ledger.storage import Storage
@@ -54,3 +64,26 @@ class Ledger:
                 if row is not None:
                     return unseal(row, partition, self.keys)
         return None
+
+    def read_many(self, screening_ids: Iterable[str]) -> dict[str, LedgerEntry]:
+        """Those of these screenings that can be read, by their ids: one look into each day and family they are in.
+
+        A row that is damaged, or whose key was destroyed, is left out: the others are wanted all the same.
+
+        Raises:
+            BadId: one of the texts is no screening id.
+            StorageFailed: the database cannot be reached.
+        """
+        wanted: dict[Partition, list[UUID]] = {}
+        for screening_id in dict.fromkeys(screening_ids):
+            for partition in partitions_of_id(screening_id):
+                wanted.setdefault(partition, []).append(row_id(screening_id))
+        found: dict[str, LedgerEntry] = {}
+        with self.opened() as storage:
+            # What people ask about mostly matched, so that the other family is hardly ever opened.
+            for partition in sorted(wanted, key=lambda one: (one.family is LedgerFamily.UNMATCHED, one.day)):
+                left = [one for one in wanted[partition] if f"scr_{one}" not in found]
+                for row in storage.find_many(partition, left) if left else ():
+                    with suppress(LedgerDamaged, KeyDestroyed):
+                        found[row.screening_id] = unseal(row, partition, self.keys)
+        return found

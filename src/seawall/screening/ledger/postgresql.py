@@ -12,7 +12,7 @@ from psycopg import sql
 
 from seawall.screening.ledger.model import Batch, LedgerFamily, Partition, Row, rows_digest
 from seawall.screening.ledger.statements import read_statements
-from seawall.screening.ledger.storage import DuplicateRow, StorageFailed
+from seawall.screening.ledger.storage import DuplicateRow, RowCount, StorageFailed
 
 SQL = read_statements("postgresql")
 
@@ -79,6 +79,9 @@ class PostgresStorage:
     def find(self, partition: Partition, row_id: UUID) -> Row | None:
         return next(iter(self._rows("find", partition, {"id": row_id})), None)
 
+    def find_many(self, partition: Partition, row_ids: Sequence[UUID]) -> list[Row]:
+        return self._rows("find_many", partition, {"ids": list(row_ids)})
+
     def find_requests(self, partition: Partition, keys: Sequence[bytes]) -> list[Row]:
         return self._rows("find_requests", partition, {"keys": list(keys)})
 
@@ -96,6 +99,11 @@ class PostgresStorage:
 
     def holds(self, partition: Partition, *, after: int, last: int) -> list[Row]:
         return self._rows("holds", partition, {"after": after, "last": last})
+
+    def counts(self, partition: Partition, *, after: int, last: int) -> list[RowCount]:
+        values = {"day": partition.day, "after": after, "last": last}
+        with self._using() as connection:
+            return [RowCount(*one) for one in connection.execute(_statement("counts", partition), values)]
 
     def drop(self, partition: Partition) -> None:
         self._seen.discard(partition)

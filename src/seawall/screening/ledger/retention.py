@@ -66,7 +66,8 @@ def _is_still_needed(partition: Partition, appeal_days: int, now: datetime) -> b
     if partition.family is LedgerFamily.UNMATCHED:
         return False
     window_began = datetime.combine(_days_before(now, appeal_days), now.timetz())
-    open_window = Q(resolved_at__gt=window_began)
+    # The second is what was promised when it was refused, should the surface's window have become shorter since.
+    open_window = Q(resolved_at__gt=window_began) | Q(keep_bytes_until__gt=now)
     return Hold.objects.filter(Q(state="waiting") | open_window, day=partition.day).exists()
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from seawall.record.durable import sync_directory
 from seawall.screening.ledger.model import Batch, LedgerFamily, Partition, Row, rows_digest
 from seawall.screening.ledger.statements import read_statements
-from seawall.screening.ledger.storage import DuplicateRow, StorageFailed
+from seawall.screening.ledger.storage import DuplicateRow, RowCount, StorageFailed
 
 SQL = read_statements("sqlite")
 
@@ -73,6 +73,13 @@ class SqliteStorage:
             found = connection and connection.execute(SQL["find"], (row_id.bytes,)).fetchone()
             return _row(found) if found else None
 
+    def find_many(self, partition: Partition, row_ids: Sequence[UUID]) -> list[Row]:
+        with self._using(partition) as connection:
+            if connection is None:
+                return []
+            found = (connection.execute(SQL["find"], (row_id.bytes,)).fetchone() for row_id in row_ids)
+            return [_row(columns) for columns in found if columns]
+
     def find_requests(self, partition: Partition, keys: Sequence[bytes]) -> list[Row]:
         with self._using(partition) as connection:
             if connection is None:
@@ -98,6 +105,11 @@ class SqliteStorage:
     def holds(self, partition: Partition, *, after: int, last: int) -> list[Row]:
         with self._using(partition) as connection:
             return [] if connection is None else list(map(_row, connection.execute(SQL["holds"], (after, last))))
+
+    def counts(self, partition: Partition, *, after: int, last: int) -> list[RowCount]:
+        with self._using(partition) as connection:
+            found = () if connection is None else connection.execute(SQL["counts"], (after, last))
+            return [RowCount(surface, verdict, bool(degraded), rows) for surface, verdict, degraded, rows in found]
 
     def drop(self, partition: Partition) -> None:
         self._close(partition)

@@ -1,7 +1,7 @@
 """Where rows are kept: one interface, one file per partition on SQLite, one table partition each on PostgreSQL."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from seawall.screening.ledger.model import Batch, Partition, Row
@@ -13,6 +13,15 @@ class StorageFailed(RuntimeError):
 
 class DuplicateRow(StorageFailed):
     """A row with this id, or with this Idempotency-Key, is already in the partition."""
+
+
+class RowCount(NamedTuple):
+    """How many rows have these plain columns in common."""
+
+    surface: str
+    verdict: str
+    degraded: bool
+    rows: int
 
 
 class Storage(Protocol):
@@ -31,6 +40,9 @@ class Storage(Protocol):
 
     def find(self, partition: Partition, row_id: UUID) -> Row | None: ...
 
+    def find_many(self, partition: Partition, row_ids: Sequence[UUID]) -> list[Row]:
+        """Those of the rows that are there, in no order."""
+
     def find_requests(self, partition: Partition, keys: Sequence[bytes]) -> list[Row]:
         """The rows that were written with these request keys."""
 
@@ -42,6 +54,9 @@ class Storage(Protocol):
 
     def holds(self, partition: Partition, *, after: int, last: int) -> list[Row]:
         """The rows with verdict *hold* of the batches after+1 to last."""
+
+    def counts(self, partition: Partition, *, after: int, last: int) -> list[RowCount]:
+        """How many rows the batches after+1 to last have of each kind; reads no other batch."""
 
     def drop(self, partition: Partition) -> None:
         """Delete the partition whole."""

@@ -22,7 +22,7 @@ from seawall.screening.ledger import Ledger, LedgerRecorder
 from seawall.screening.policies import save_surface
 from seawall.screening.publish import Publisher
 from seawall.settings import Settings
-from seawall.signals.extract import IMAGE_FUNCTION
+from seawall.signals.extract import CLEAR_FUNCTION, IMAGE_FUNCTION, SEALED_FUNCTION
 from seawall.signals.jail import InProcess
 from tests.rooms.doors.scene import surface
 
@@ -125,7 +125,10 @@ def open_console(settings: Settings, *, set_up: bool = True) -> Iterator[Console
     owner = Person.objects.get(is_owner=True)
     save_surface(surface("posts"), by=owner.id, now=system_clock())
     ledger = Ledger(settings)
-    with LedgerRecorder(ledger) as recorder, InProcess(functions=(IMAGE_FUNCTION,)) as jail:
+    with (
+        LedgerRecorder(ledger) as recorder,
+        InProcess(functions=(IMAGE_FUNCTION, SEALED_FUNCTION, CLEAR_FUNCTION)) as jail,
+    ):
         app = build_application(settings, recorder, jail, ledger=ledger)
         console = Console(settings, ledger, app, Publisher(settings.state_dir))
         console.publish()

@@ -1,5 +1,8 @@
 from django.urls import path
 
-from seawall.doors.console.home.views import home
+from seawall.doors.console.home.views import home, sources
 
-urlpatterns = [path("", home, name="home")]
+urlpatterns = [
+    path("", home, name="home"),
+    path("sources", sources, name="sources"),
+]

@@ -1,0 +1,1 @@
+"""Health: what the doctor says, how fresh the index is, and what leaves this machine."""

@@ -1,0 +1,1 @@
+"""My account: how I sign in, what I am called, and when mail comes."""
