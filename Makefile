@@ -31,7 +31,7 @@ serve: setup ## a running Seawall with a demo bank, a key, and the curl line tha
 	@$(BIN)/seawall demo
 
 test: setup ## all tests that need nothing but this clone (PostgreSQL and Chromium where they are installed); T=path
-	@$(BIN)/python -m pytest $(T) -m "not slow and not kill"
+	@$(BIN)/python -m pytest $(T) -n auto -m "not slow and not kill"
 
 docs: setup ## the documentation as a site, in build/docs
 	@$(BIN)/sphinx-build -q -W -n --keep-going -b html docs build/docs

@@ -21,7 +21,8 @@ from tests.postgresql import PostgresServer
 from tests.rooms.doors.console.browsing import open_console
 from tests.rooms.doors.console.pages import ALL, Page, Populated, populate
 
-pytestmark = pytest.mark.slow
+#: The first test of each database fills it: minutes on a busy machine.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200)]
 
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
@@ -58,7 +59,7 @@ def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with open_console(settings) as console:
         populated = populate(console, scratch)
         listed = Import.objects.filter(bank__name=LARGEST_BANK).latest("number")
-        values = {"bank": LARGEST_BANK, "import": listed.id, "signal": plenty.signal, "held": plenty.readable[0]}
+        values = {"bank": LARGEST_BANK, "import": listed.id, "signal": plenty.signal, "readable": plenty.readable[0]}
         yield Console(settings=settings, populated=replace(populated, values=populated.values | values))
     connections["default"].close()
 

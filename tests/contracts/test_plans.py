@@ -50,6 +50,7 @@ BAD = {
     "reading a whole index": lambda: list(Generation.objects.order_by("name").values_list("name", flat=True)),
     "sorting by what has no index": lambda: list(Generation.objects.order_by("value")[:10]),
     "a far page": lambda: list(Generation.objects.order_by("name").values_list("name")[ROWS - 20 : ROWS - 10]),
+    "the last of the table's own key, searched": lambda: list(Event.objects.filter(schema=2).order_by("-serial")[:10]),
     "searching for what most have": Event.objects.filter(name="a:b:c").count,
     "inside another query": lambda: list(
         Generation.objects.filter(name="n100007").filter(Exists(Generation.objects.filter(value=-1)))
@@ -59,6 +60,7 @@ BAD = {
 
 GOOD = {
     "by key": lambda: Generation.objects.get(name="n100007"),
+    "the last of the table's own key": lambda: list(Event.objects.order_by("-serial")[:10]),
     "the first of an index": lambda: list(Generation.objects.order_by("name")[:10]),
     "after a cursor": lambda: list(Generation.objects.filter(name__gt="n109000").order_by("name")[:10]),
     "counting no further than needed": lambda: len(Generation.objects.order_by("name").values_list("name")[:101]),

@@ -1,6 +1,7 @@
 """Flags win over the environment, which wins over the file; nothing misspelt is ignored."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,3 +87,20 @@ def test_build_variables_are_not_settings() -> None:
 )
 def test_a_password_is_never_shown(url: str, shown: str) -> None:
     assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://localhost:8080"),
+        ({"host": "0.0.0.0", "port": 99}, "http://localhost:99"),
+        ({"host": "::1"}, "http://localhost:8080"),
+        ({"host": "192.0.2.7"}, "http://192.0.2.7:8080"),
+        ({"host": "2001:db8::7"}, "http://[2001:db8::7]:8080"),
+        ({"host": "harbour.example"}, "http://harbour.example:8080"),
+        ({"public_url": "https://seawall.example/"}, "https://seawall.example"),
+        ({"public_url": "http://127.0.0.1:81"}, "http://127.0.0.1:81"),
+    ],
+)
+def test_people_come_to_this_machine_by_name(given: dict[str, Any], url: str) -> None:
+    assert Settings(**given).people_url == url

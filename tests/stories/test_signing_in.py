@@ -303,10 +303,10 @@ def test_the_wizard_to_its_end(ada: Person, server: Server) -> None:
     assert key in curl
     ada.press("Next")
     look()
+    own_program(ada, key)
     ada.press("Send it from here")
     check_verdict(ada, key)
     check_page(ada, seen, "test-sent")
-    own_program(ada, key)
     ada.press("Next")
     look()
     ada.press("Finish and go to the home page")

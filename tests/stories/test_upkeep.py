@@ -41,6 +41,10 @@ def named(database_url: str) -> dict[str, str]:
     return {"SEAWALL_DATABASE_URL": database_url} if database_url else {}
 
 
+#: Several servers and a dozen commands start one after another; on a busy machine each takes seconds.
+pytestmark = pytest.mark.timeout(300)
+
+
 class Load:
     """A platform that goes on asking; `answered` holds the ids it was told, in order."""
 

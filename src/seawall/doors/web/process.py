@@ -1,7 +1,6 @@
 """The whole process: lock, tables, publication, recorder, decoders, jobs, server; and all of it down again in order."""
 
 import asyncio
-import ipaddress
 import logging
 import os
 import signal
@@ -11,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from types import FrameType
 
+import msgspec
 import uvicorn
 from django.db import connections
 from django.utils.translation import gettext as _
@@ -86,7 +86,7 @@ def run(settings: Settings, clock: Clock) -> None:
         )
         open_parts.enter_context(Background(todo))
         with outliving_signals():
-            Server(configuration(settings, application), lambda where: show_setup_link(settings, clock, where)).run()
+            Server(configuration(settings, application), lambda port: show_setup_link(settings, clock, port)).run()
 
 
 def keep_log_at_the_end(ledger: Ledger, signing_key: SigningKey, clock: Clock) -> None:
@@ -117,7 +117,7 @@ def configuration(settings: Settings, application: object) -> uvicorn.Config:
     )
 
 
-def show_setup_link(settings: Settings, clock: Clock, where: tuple[str, int]) -> None:
+def show_setup_link(settings: Settings, clock: Clock, port: int) -> None:
     """Print the one-time link while nobody has an account. It is no line of the log: it opens something."""
     if is_set_up():
         return
@@ -132,14 +132,15 @@ def show_setup_link(settings: Settings, clock: Clock, where: tuple[str, int]) ->
     finally:
         connections.close_all()
     minutes = int(OWNER_LINK_VALID.total_seconds() // 60)
-    link = f"{address_for_people(settings, *where)}/setup/{token}"
+    # Port 0 asks for any free one; the link must name it.
+    link = f"{msgspec.structs.replace(settings, port=port).people_url}/setup/{token}"
     print(_("Set up this Seawall (works once, for {minutes} minutes):").format(minutes=minutes), link, flush=True)  # noqa: T201 - for the person who started it
 
 
 class Server(uvicorn.Server):
-    """Says where it listens once it does. `when_listening` is then called with that address, in a thread."""
+    """Says where it listens once it does. `when_listening` is then called with the port, in a thread."""
 
-    def __init__(self, config: uvicorn.Config, when_listening: Callable[[tuple[str, int]], None]) -> None:
+    def __init__(self, config: uvicorn.Config, when_listening: Callable[[int], None]) -> None:
         super().__init__(config)
         self._when_listening = when_listening
 
@@ -150,7 +151,7 @@ class Server(uvicorn.Server):
             where = next(one.getsockname() for server in self.servers for one in server.sockets)
             logger.info("Seawall %s serves http://%s:%d", version("seawall"), _host(where[0]), where[1])
             logger.info("the screening API is described at /docs; `seawall key create NAME` makes a key for it")
-            await asyncio.to_thread(self._when_listening, (where[0], where[1]))
+            await asyncio.to_thread(self._when_listening, where[1])
 
 
 @contextmanager
@@ -166,16 +167,6 @@ def outliving_signals() -> Iterator[None]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
-
-
-def address_for_people(settings: Settings, host: str, port: int) -> str:
-    """Where a person opens our pages: what the owner set; else this machine by name, because browsers trust that name
-    with passkeys, and no number.
-    """
-    if settings.public_url:
-        return settings.base_url
-    here = ipaddress.ip_address(host)
-    return f"http://localhost:{port}" if here.is_loopback or here.is_unspecified else f"http://{_host(host)}:{port}"
 
 
 def _host(address: str) -> str:

@@ -7,7 +7,7 @@ from seawall.members.models import Person
 from seawall.record.clock import system_clock
 from tests.rooms.doors.cli.conftest import CommandLine
 
-LINK = re.compile(r"http://127\.0\.0\.1:8080/setup/([\w-]{43})\n")
+LINK = re.compile(r"http://localhost:8080/setup/([\w-]{43})\n")
 
 
 def token_in(text: str) -> str:

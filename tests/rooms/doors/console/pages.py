@@ -1,7 +1,7 @@
 """Every address of the console, what is behind it, and made-up data with which each of its pages shows something.
 
-A new address fails `test_page_weight.py` until it is named here; then it is weighed, looked at by axe in light and dark,
-and counted with a hundred thousand holds.
+A new address fails `test_page_weight.py` until it is named here; then it is weighed, looked at by axe in light and
+dark, and its queries are counted with a hundred thousand holds.
 """
 
 import hashlib
@@ -97,7 +97,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
     ),
     "hold": (
         *_pages("/holds/{held}", "/holds/{asked}", "/holds/{decided}", "/holds/{pending}", who=MODERATOR),
-        Page(path="/holds/{held}", who=READER),
+        Page(path="/holds/{readable}", who=READER),
         Page(path="/holds/made-up", status=404),
     ),
     "hold_hidden": (Page(path="/holds/{held}/parts/0/hidden", who=MODERATOR, is_part=True),),
@@ -106,7 +106,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
         *_pages("/x/{held_token}", "/x/{asked_token}", "/x/{blocked_token}", "/x/{refused_token}", who=STRANGER),
         Page(path="/x/made-up", who=STRANGER, status=404),
     ),
-    "log": _pages("/log", "/log?kind=members:key:created"),
+    "log": _pages("/log", "/log?kind=members:key:issued"),
     "log_verified": (Page(path="/log/verified", is_part=True),),
     "health": _pages("/health"),
     "health_examined": (Page(path="/health/examined", is_part=True),),
@@ -296,7 +296,7 @@ def _people(console: Console, made: Populated) -> None:
 
 def _credential() -> dict[str, Any]:
     """What a browser sends of a new passkey, with a key that nobody has."""
-    key = ES256.from_cryptography_key(ec.generate_private_key(ec.SECP256R1()).public_key())
+    key = ES256.from_cryptography_key(ec.generate_private_key(ec.SECP256R1()).public_key())  # type: ignore[no-untyped-call]
     credential_id = bytes(16)
     data = AuthenticatorData.create(
         hashlib.sha256(b"localhost").digest(),
@@ -323,6 +323,7 @@ def _holds(console: Console, made: Populated) -> None:
         assert verdict["verdict"] == ("hold" if claim else "block"), verdict
         made.values[name] = verdict["id"]
         made.values[f"{name}_token"] = verdict["explain_url"].partition("/x/")[2]
+    made.values["readable"] = made.values["held"]
     made.values["version"] = str(policy_in_force().version)
     key = load_or_create_signing_key(console.settings.keys_dir, now)
     keep_log(console.ledger, key, system_clock)

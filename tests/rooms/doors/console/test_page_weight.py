@@ -11,7 +11,7 @@ from django.db import connections
 from seawall import app
 from seawall.members.models import Instance
 from seawall.settings import Settings
-from tests.rooms.doors.console.browsing import Browser, Console, open_console
+from tests.rooms.doors.console.browsing import Browser, open_console
 from tests.rooms.doors.console.pages import (
     ALL,
     FORMS_ONLY,

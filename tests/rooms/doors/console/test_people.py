@@ -25,7 +25,7 @@ def person(role: Role) -> Person:
 
 
 def link_on(page: str) -> str:
-    found = re.search(r'<code id="link">http://127\.0\.0\.1:8080(/setup/[\w-]{43})</code>', page)
+    found = re.search(r'<code id="link">http://localhost:8080(/setup/[\w-]{43})</code>', page)
     assert found, page
     return found[1]
 

@@ -141,7 +141,8 @@ def _seen(request: HttpRequest) -> dict[str, object]:
     today = context_of(request).clock().date()
     # From yesterday, so that midnight in between changes nothing.
     days = totals(today - timedelta(days=1), today).days
-    funnels = [one.funnel for one in days if one.surface == first_surface()]
+    surface = first_surface()
+    funnels = [one.funnel for one in days if one.surface == surface]
     now = (sum(one.uploads for one in funnels), sum(one.blocked for one in funnels))
     before = tuple(_number(request.GET.get(name, ""), else_=count) for name, count in zip("ub", now, strict=True))
     return {
