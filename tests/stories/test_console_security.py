@@ -289,6 +289,16 @@ def foreign_page(body: str) -> Iterator[str]:
             thread.join()
 
 
+def test_a_script_that_ran_would_be_noticed(watched: Watched) -> None:
+    """That the tests above can fail: the same text on a page that does not escape it."""
+    with foreign_page(f"<!doctype html><textarea>{HOSTILE}</textarea>") as address:
+        watched.page.goto(address)
+        watched.page.wait_for_load_state("networkidle")
+    assert watched.planted() >= 2
+    assert "dialog: 1" in watched.wrong
+    watched.wrong.clear()
+
+
 def foreign_form(address: str, **fields: str) -> str:
     shown = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
     form = f'<form method="post" action="{address}">{shown}</form>'

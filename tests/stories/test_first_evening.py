@@ -216,17 +216,17 @@ def connect(ada: Somebody, evening: Evening) -> None:
 
 
 def send_test_upload(ada: Somebody, evening: Evening) -> None:
-    """From the page, and with curl: the page sees both."""
+    """With curl, which the page sees by itself, and from the page."""
     ada.wait_for("Send a test upload")
     evening.note(ada)
-    ada.way.press("Send it from here")
-    ada.page.get_by_text("Blocked, as it should be").wait_for()
     ada.way.unfold("Or send it with your own program")
     with ada.page.expect_download() as saving:
         ada.way.follow("Download the test card")
     saving.value.save_as(evening.place / saving.value.suggested_filename)
     assert evening.shell(str(ada.page.locator("#curl").inner_text()))["verdict"] == "block"
     ada.page.get_by_text("An upload of yours arrived and was blocked").wait_for(timeout=SECONDS * 1000)
+    ada.way.press("Send it from here")
+    ada.page.get_by_text("Blocked, as it should be").wait_for()
     ada.way.press("Next")
 
 

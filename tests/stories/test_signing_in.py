@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
+from seawall.doors.console.wizard.snippets import ways_in
 from seawall.matching import testcard
-from tests.stories.serving import Server, environment, wait_until
+from tests.stories.serving import Server, environment, new_key, new_surface, wait_until
 from tests.stories.test_docs_page import CHROMIUM, FLAGS, SCHEMES, STICKING_OUT
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make setup")
@@ -455,3 +457,28 @@ def test_without_a_script_everything_but_passkeys_works(chromium: Any, server: S
     ada.sign_in()
     assert ada.title == "Where do people publish?", "the wizard goes on where it was left"
     ada.close()
+
+
+def test_what_the_wizard_has_people_paste_runs(server: Server, tmp_path: Path) -> None:
+    """curl and Python as they stand on the page; Node.js and PHP where they are installed."""
+    new_surface(server.data_dir, "posts")
+    key = new_key(server.data_dir, "screen", "read")
+    card = tmp_path / testcard.PICTURE_NAME
+    card.write_bytes(testcard.picture())
+    commands = {
+        "curl": ["sh", "-c"],
+        "python": [sys.executable, "-c"],
+        "node": ["node", "--input-type=module", "-e"],
+        "php": ["php", "-r"],
+    }
+    for way in ways_in(server.url, key, "posts", file=card.name):
+        command = commands[way.id]
+        if shutil.which(command[0]) is None:
+            continue
+        text = way.text.removeprefix("<?php\n")
+        wait_until(lambda command=command, text=text: "block" in said(command, text, tmp_path))  # type: ignore[misc]
+
+
+def said(command: list[str], text: str, where: Path) -> str:
+    """What a pasted program prints. A key that was just made takes effect within a second."""
+    return subprocess.run([*command, text], cwd=where, capture_output=True, text=True, check=False, timeout=60).stdout

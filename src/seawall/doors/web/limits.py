@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import close_old_connections
+from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 
 from seawall.doors.gate import Refused, problem_answer
@@ -95,9 +96,18 @@ async def _too_large(scope: Scope, largest: int) -> Answer | None:
     if b"transfer-encoding" in headers or not headers.get(b"content-length", b"").isdigit():
         return problem_answer(Refused("invalid_request", "A form is sent with its length."))
     length = int(headers[b"content-length"])
-    if length > STRANGERS_BODY_BYTES and (length > largest or not await _signed_in(headers.get(b"cookie", b""))):
-        return problem_answer(Refused("body_too_large", f"This form has {length} bytes, which is more than is taken."))
-    return None
+    if length <= STRANGERS_BODY_BYTES:
+        return None
+    if not await _signed_in(headers.get(b"cookie", b"")):
+        return await _too_large_page(most=None)
+    return await _too_large_page(most=largest) if length > largest else None
+
+
+async def _too_large_page(*, most: int | None) -> Answer:
+    """For whoever drops a film on a page: how many bytes are taken; None for who is not signed in (any more)."""
+    page = await sync_to_async(render_to_string)("console/errors/413.html", {"most": most})
+    no_store = ((b"cache-control", b"no-store"),)
+    return Answer(status=413, body=page.encode(), content_type=b"text/html; charset=utf-8", headers=no_store)
 
 
 async def _signed_in(cookies: bytes) -> bool:

@@ -301,7 +301,7 @@ def test_the_authenticator_app_is_asked_for(sqlite_console: Console, caplog: pyt
         answer = sign_in(other)
     assert answer.headers["location"] == "/account/2fa/authenticate/"
     assert other.get("/").status_code == 302, "the password alone opens nothing"
-    for wrong in ("000000", "", "abc", "9" * 5_000, codes[0][::-1]):
+    for wrong in ("000000", "", "abc", "9" * 5_000, "x y\n\u2603", codes[0][::-1]):
         assert other.post("/account/2fa/authenticate/", {"code": wrong}).status_code == 200
         cache.clear()
     code = totp(secret)

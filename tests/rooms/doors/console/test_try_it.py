@@ -76,4 +76,11 @@ def test_what_cannot_be_read_is_said(reader: Browser) -> None:
 def test_a_stranger_tries_nothing_and_sends_no_large_body(stranger: Browser) -> None:
     assert stranger.post("/try", {"card": "on"}, page="/account/login/").status_code == 302
     large = stranger.request("POST", "/try", data={"text": "x" * 100_000})
-    assert large.status_code == 413
+    assert (large.status_code, "Sign in, then send it again" in large.text) == (413, True)
+
+
+def test_a_film_is_too_large_and_the_page_says_how_large_it_may_be(reader: Browser) -> None:
+    film = reader.request("POST", "/try", headers={"content-length": str(64 * 1024 * 1024 + 1)})
+    assert (film.status_code, film.headers["content-type"]) == (413, "text/html; charset=utf-8")
+    assert "At most 64.0\xa0MB are taken" in film.text
+    assert film.headers["cache-control"] == "no-store"

@@ -1,5 +1,6 @@
 """allauth's forms where ours differ: the words, and what a hostile answer of a passkey may do."""
 
+import hashlib
 from typing import Any
 
 from allauth.account.forms import LoginForm as DefaultLoginForm
@@ -63,7 +64,10 @@ class CodeOnce:
 
     def clean_code(self) -> str:
         """The code, if it was not used before."""
-        place = f"seawall:code-used:{self.user.pk}:{normalize_user_code(self.cleaned_data['code'])}"  # type: ignore[attr-defined]
+        # What was typed is a stranger's text, of any length and with anything in it.
+        typed = normalize_user_code(self.cleaned_data["code"])  # type: ignore[attr-defined]
+        digest = hashlib.sha256(typed.encode("utf-8", "replace")).hexdigest()
+        place = f"seawall:code-used:{self.user.pk}:{digest}"
         if cache.get(place):
             check_rate_limit(self.user)
             raise get_adapter().validation_error("incorrect_code")
