@@ -199,7 +199,7 @@ def test_a_client_that_hangs_up_leaves_nothing_behind(server: Server, key: str, 
 
 
 def test_the_docs_are_served_with_their_style(server: Server) -> None:
-    assert httpx.get(server.url, follow_redirects=True).url.path == "/docs"
+    assert httpx.get(f"{server.url}/docs").status_code == 200
     assert httpx.get(f"{server.url}/docs/style.css").headers["content-type"].startswith("text/css")
 
 

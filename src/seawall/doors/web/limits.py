@@ -106,8 +106,7 @@ async def _too_large(scope: Scope, largest: int) -> Answer | None:
 async def _too_large_page(*, most: int | None) -> Answer:
     """For whoever drops a film on a page: how many bytes are taken; None for who is not signed in (any more)."""
     page = await sync_to_async(render_to_string)("console/errors/413.html", {"most": most})
-    no_store = ((b"cache-control", b"no-store"),)
-    return Answer(status=413, body=page.encode(), content_type=b"text/html; charset=utf-8", headers=no_store)
+    return Answer(status=413, body=page.encode(), content_type=b"text/html; charset=utf-8")
 
 
 async def _signed_in(cookies: bytes) -> bool:

@@ -5,6 +5,7 @@ import secrets
 import sys
 import traceback
 
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path
@@ -54,8 +55,15 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
 
 
 def _page(request: HttpRequest, name: str, status: int, **more: str) -> HttpResponse:
-    """The page of an error. It is drawn without the database: that may be what is broken."""
-    response = render(None if status == 500 else request, f"console/errors/{name}.html", more, status=status)
+    """The page of an error. That of a fault is drawn without the database, which may be what is broken; the others say
+    who is signed in. Django draws them in a thread whose connection the end of the request does not close, so it is
+    looked after here: it would stay open, and after a restart of the database fail for good.
+    """
+    close_old_connections()
+    try:
+        response = render(None if status == 500 else request, f"console/errors/{name}.html", more, status=status)
+    finally:
+        close_old_connections()
     response["Cache-Control"] = "no-store"
     return response
 

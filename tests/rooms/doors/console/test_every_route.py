@@ -25,6 +25,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from seawall import app
 from seawall.doors.console.holds.looking import seal
+from seawall.doors.web import urls
 from seawall.doors.web.background import keep_log
 from seawall.matching.banks import create_bank
 from seawall.matching.imports import import_list
@@ -328,12 +329,16 @@ def undone() -> Iterator[None]:
 
 @contextmanager
 def keeping_connections() -> Iterator[None]:
-    """Django closes its connection around each request, and with it the transaction that is undone."""
+    """Django closes its connection around each request, and we ours around the page of an error; with it the
+    transaction would go that is undone.
+    """
     ends = (request_started, request_finished)
     for end in ends:
         end.disconnect(close_old_connections)
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(urls, "close_old_connections", lambda: None)
+            yield
     finally:
         for end in ends:
             end.connect(close_old_connections)

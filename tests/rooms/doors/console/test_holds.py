@@ -11,6 +11,9 @@ from seawall.record.clock import system_clock
 from seawall.record.models import Event
 from seawall.record.signing import load_or_create_signing_key
 from seawall.screening import holds
+from seawall.screening.model import Action, Rule
+from seawall.screening.policies import policy_in_force, rules_of, save_policy
+from seawall.screening.publish import bank_rules
 from tests.rooms.doors.console.browsing import Browser, Console
 
 
@@ -81,6 +84,34 @@ def test_a_held_upload_is_listed_explained_and_decided(console: Console) -> None
     after = moderator.get(f"/holds/{hold}").text
     assert "Decided by Mo Derator" in after
     assert "Mo Derator" in moderator.get("/holds?list=decided").text
+
+
+def test_the_list_names_a_few_reasons_and_the_hold_itself_all(
+    sqlite_console: Console, platform: Platform, moderator: Browser
+) -> None:
+    """Rules may have texts of a thousand characters; a page of 25 holds is light all the same."""
+    rules = [
+        Rule(
+            name=f"long-{number}",
+            action=Action.HOLD,
+            code="long",
+            text=f"number {number} {'x' * 900} ends",
+            public_text="A person will look.",
+            labels=("test-card",),
+        )
+        for number in range(5)
+    ]
+    rules += rules_of(policy_in_force())
+    save_policy(rules, banks=bank_rules(), by="per_x", now=system_clock())
+    sqlite_console.publish()
+    hold = platform.upload()
+    shown = moderator.get(f"/holds/{hold}").text
+    assert all(f"number {number} " in shown for number in range(5))
+    assert shown.count("x ends") == 5
+    listed = moderator.get("/holds").text
+    assert 0 < listed.count('<span class="reason">') <= 3
+    assert "and more reasons" in listed
+    assert "x ends" not in listed
 
 
 def test_a_decision_can_be_undone_by_who_made_it(
