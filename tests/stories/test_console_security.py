@@ -460,6 +460,7 @@ def test_without_a_script_an_evenings_work_can_be_done(chromium: Any, place: Pla
     assert "It would be" in page.locator("main").inner_text()
     person.open(f"/holds/{place.holds[2]}")
     page.get_by_role("button", name="Show it, grey and blurred").click()
+    page.wait_for_load_state()
     assert page.locator("img.preview").evaluate("one => one.naturalWidth") > 0
     page.locator("input[name=choice][value^='release:']").first.check()
     page.get_by_role("button", name="Decide", exact=True).click()
