@@ -2,7 +2,8 @@
 
 Comes in: a real `seawall serve`, Debian's Chromium, and the commands of docs/tutorial/first-evening.md, typed as they
 stand there; what they print must be what the page says. Goes out: the pictures in docs/tutorial/images/. With `--check`
-nothing is written.
+nothing is written: the pictures that are kept must look like those just taken, by the same measure that finds copies of
+listed ones.
 
 Nothing is shown that a reader would not see: one window of 1280 pixels, light, no real material, and no path or name of
 the machine it ran on.
@@ -21,12 +22,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from PIL import Image, ImageDraw, ImageFont
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import Page, sync_playwright
 
+from seawall.signals.image import compute
 from tests.docs.shown import runnable
 from tests.stories.serving import Server, environment
 
@@ -37,6 +41,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 #: Chromium refuses its sandbox to root.
 FLAGS = ["--disable-gpu", "--no-first-run", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
 WIDTH, HEIGHT = 1280, 800
+WINDOW: Any = {"viewport": {"width": WIDTH, "height": HEIGHT}, "color_scheme": "light", "reduced_motion": "reduce"}
 #: A picture is as high as its page, up to this.
 HIGHEST = 1_400
 
@@ -47,6 +52,12 @@ MOST_BYTES = 150_000
 
 #: What a server of this evening may need to answer a page.
 PATIENCE_MS = 15_000
+
+#: Bits in which the hashes of a kept picture and of the page as it is may differ: other times and ids change a few.
+LIKE = 31
+
+#: What pictures wait for before they are taken.
+ALL_THERE = "[...document.images].every(image => image.complete && image.naturalWidth)"
 
 HELD = "main tbody th a"
 
@@ -68,8 +79,9 @@ class NotThere(RuntimeError):
 
 @dataclass(kw_only=True)
 class Evening:
-    """What is at hand: the window, the server, and what was noted down on the way."""
+    """What is at hand: the owner's window and the one that is looked at, the server, and what was noted on the way."""
 
+    desk: Page
     page: Page
     server: Server
     place: Path
@@ -89,6 +101,7 @@ class Evening:
 
     def take(self, name: str) -> None:
         """Keep what the window shows, small."""
+        self.page.wait_for_function(ALL_THERE, timeout=PATIENCE_MS)
         self.page.evaluate(LIKE_AT_HOME, [str(self.place), self.server.port])
         height = min(self.page.evaluate("document.body.offsetHeight"), HIGHEST)
         self.page.set_viewport_size({"width": WIDTH, "height": height})
@@ -105,10 +118,14 @@ class Evening:
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """One picture: how to come to it from the one before. `name` is the file's, without `.png`."""
+    """One picture: how to come to it from the one before. `name` is the file's, without `.png`.
+
+    What `differs` shows facts of the machine, and is not compared.
+    """
 
     name: str
     come: Callable[[Evening], None]
+    differs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,8 +221,18 @@ def _holds(evening: Evening) -> None:
         evening.go("/holds")
 
 
+def _uploader(evening: Evening) -> None:
+    """Somebody else, who has no account, in a window of their own."""
+    browser = evening.desk.context.browser
+    if browser is None:
+        raise NotThere("the window of the evening is closed")
+    evening.page = browser.new_context(**WINDOW).new_page()
+    evening.go(evening.noted["EXPLAIN"])
+
+
 def _health(evening: Evening) -> None:
     """The doctor looks beside the page, which then has what it found."""
+    evening.page = evening.desk
     until = time.monotonic() + PATIENCE_MS / 1000
     evening.go("/health")
     while evening.page.get_by_text("The doctor is looking").count():
@@ -248,10 +275,10 @@ EVENING: tuple[Shot | Typing, ...] = (
     Shot(name="holds", come=_holds),
     Shot(name="hold", come=_hold),
     Typing(begins="curl"),
-    Shot(name="uploader", come=lambda evening: evening.go(evening.noted["EXPLAIN"])),
+    Shot(name="uploader", come=_uploader),
     Typing(begins="seawall backup"),
     Typing(begins="seawall doctor"),
-    Shot(name="health", come=_health),
+    Shot(name="health", come=_health, differs=True),
 )
 
 
@@ -265,18 +292,17 @@ def small(png: bytes) -> bytes:
     return out.getvalue()
 
 
-def placeholder(name: str) -> bytes:
-    """A plain card that says that the picture is still to be taken, so that the pages can be read before."""
-    card = Image.new("RGB", (WIDTH, HEIGHT // 4), "#f2f5f7")
-    text = f"{name}: this picture is taken by docs/screenshots.py"
-    ImageDraw.Draw(card).text((40, HEIGHT // 8 - 12), text, fill="#4c5c68", font=ImageFont.load_default(24))
-    return small(_png(card))
+def unlike(kept: Path, taken: bytes) -> bool:
+    """Whether the picture that is kept does not show what was just taken. Small words may differ unseen."""
+    if not kept.exists():
+        return True
+    one, other = (_hash(data) for data in (kept.read_bytes(), taken))
+    return (one ^ other).bit_count() > LIKE
 
 
-def _png(picture: Image.Image) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()
+def _hash(png: bytes) -> int:
+    with Image.open(io.BytesIO(png)) as picture:
+        return int.from_bytes(compute(np.ascontiguousarray(np.asarray(picture.convert("RGB")))).value)
 
 
 @contextmanager
@@ -286,11 +312,9 @@ def evening(place: Path) -> Iterator[Evening]:
         raise NotThere("Chromium is not installed: apt-get install chromium")
     with Server(place / "seawall-data", env={"SEAWALL_DECODERS": "1"}) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        window = browser.new_context(
-            viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light", reduced_motion="reduce"
-        )
+        desk = browser.new_context(**WINDOW).new_page()
         try:
-            yield Evening(page=window.new_page(), server=server, place=place)
+            yield Evening(desk=desk, page=desk, server=server, place=place)
         finally:
             browser.close()
 
@@ -319,11 +343,6 @@ def compare(command: str, printed: list[str], said: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     given = _arguments().parse_args(arguments)
-    if given.placeholders:
-        for shot in EVENING:
-            if isinstance(shot, Shot) and not (PICTURES / f"{shot.name}.png").exists():
-                (PICTURES / f"{shot.name}.png").write_bytes(placeholder(shot.name))
-        return 0
     with tempfile.TemporaryDirectory(prefix="first-evening-") as place, evening(Path(place)) as one:
         try:
             _live(one)
@@ -331,10 +350,21 @@ def main(arguments: list[str] | None = None) -> int:
             done = ", ".join(one.taken) or "none"
             sys.stderr.write(f"the evening ends early: {error}\n  next: mend the page or this script; taken: {done}\n")
             return 1
-    if not given.check:
-        for name, picture in one.taken.items():
-            (PICTURES / f"{name}.png").write_bytes(picture)
+    if given.check:
+        return _compared(one.taken)
+    for name, picture in one.taken.items():
+        (PICTURES / f"{name}.png").write_bytes(picture)
     return 0
+
+
+def _compared(taken: dict[str, bytes]) -> int:
+    """1, and words, where a picture that is kept shows something else by now."""
+    differing = {shot.name for shot in EVENING if isinstance(shot, Shot) and shot.differs}
+    old = [name for name in taken if name not in differing and unlike(PICTURES / f"{name}.png", taken[name])]
+    if old:
+        sys.stderr.write(f"these pictures show another page than there is: {', '.join(old)}\n")
+        sys.stderr.write("  next: take them anew with `python -m docs.screenshots`, and look at them\n")
+    return int(bool(old))
 
 
 def _live(one: Evening) -> None:
@@ -357,7 +387,6 @@ def _live(one: Evening) -> None:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
-    parser.add_argument("--placeholders", action="store_true", help="only write plain cards for missing pictures")
     return parser
 
 

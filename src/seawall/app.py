@@ -64,6 +64,10 @@ SESSION_SECONDS = 12 * 60 * 60
 #: How long the link of a mail sets a new password, in seconds.
 PASSWORD_LINK_SECONDS = 60 * 60
 
+#: Who has shown once more that it is them need not do so again for this long, in seconds: finding out what a mail
+#: server wants takes some tries.
+AGAIN_SECONDS = 15 * 60
+
 #: Entries of a few hundred bytes.
 MOST_COUNTED = 100_000
 
@@ -166,11 +170,15 @@ def _signing_in() -> dict[str, Any]:
                 "OPTIONS": {"min_length": 12},
             },
             {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-            {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+            {
+                "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+                "OPTIONS": {"user_attributes": ("email", "name")},
+            },
         ],
         "CSRF_FAILURE_VIEW": "seawall.doors.web.urls.csrf_failure",
         "LOGIN_URL": "account_login",
         "LOGIN_REDIRECT_URL": "home",
+        "SESSION_ENGINE": "seawall.doors.console.sign_in.sessions",
         "SESSION_COOKIE_AGE": SESSION_SECONDS,
         "SESSION_SAVE_EVERY_REQUEST": True,
         "SESSION_COOKIE_HTTPONLY": True,
@@ -188,6 +196,7 @@ def _signing_in() -> dict[str, Any]:
         "ACCOUNT_SESSION_REMEMBER": False,
         "ACCOUNT_LOGOUT_ON_GET": False,
         "ACCOUNT_EMAIL_NOTIFICATIONS": False,
+        "ACCOUNT_REAUTHENTICATION_TIMEOUT": AGAIN_SECONDS,
         "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
         "MFA_PASSKEY_LOGIN_ENABLED": True,
         "MFA_ALLOW_UNVERIFIED_EMAIL": True,

@@ -108,6 +108,20 @@ def test_every_module_shown_can_be_run(document: Path) -> None:
         assert name in {"pip", "venv"} or find_spec(name) is not None, name
 
 
+def of_an_index(text: str) -> list[str]:
+    """Commands that would ask a package index for Seawall, where somebody else may give anything that name."""
+    return re.findall(r"pip install[^`\n]*[ '\"]seawall(?![\w./*…-]).*", text)
+
+
+def test_nobody_is_told_to_install_seawall_from_an_index() -> None:
+    """Until it is published it is installed by the name of its file (DESIGN, decided)."""
+    sources = [*DOCUMENTS, *(path for path in (ROOT / "src").rglob("*") if path.suffix in {".py", ".html", ".pot"})]
+    assert {named(path): found for path in sources if (found := of_an_index(path.read_text(encoding="utf-8")))} == {}
+    assert of_an_index("pip install 'seawall[postgresql]'")
+    assert of_an_index("pip install --upgrade seawall\n")
+    assert not of_an_index("seawall-env/bin/pip install ./seawall-*.whl\npip install --upgrade seawall-….whl")
+
+
 def test_pages_named_in_the_code_are_there() -> None:
     sources = [path for top in ("src", "native", "benchmarks", "tests") for path in (ROOT / top).rglob("*")]
     for path in sources:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from docs import figures
+from docs import figures, screenshots
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "why" / "what-a-match-means.md").read_text(encoding="utf-8")
@@ -67,3 +67,11 @@ def test_the_evening_shows_the_pictures_that_the_script_takes_and_no_others() ->
 @pytest.mark.parametrize("picture", sorted((EVENING.parent / "images").glob("*.png")), ids=lambda path: path.stem)
 def test_pictures_are_small(picture: Path) -> None:
     assert picture.stat().st_size <= 150_000
+
+
+def test_a_picture_of_another_page_is_noticed(tmp_path: Path) -> None:
+    """As `python -m docs.screenshots --check` does it."""
+    kept = EVENING.parent / "images" / "home.png"
+    assert not screenshots.unlike(kept, kept.read_bytes())
+    assert screenshots.unlike(kept, (kept.parent / "holds.png").read_bytes())
+    assert screenshots.unlike(tmp_path / "not-there.png", kept.read_bytes())

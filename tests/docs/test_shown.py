@@ -71,3 +71,23 @@ def test_the_ways_to_run_are_there() -> None:
             node.name for node in ast.walk(ast.parse((root / place).read_text())) if isinstance(node, ast.FunctionDef)
         }
         assert "test_every_command_of_the_page" in names, place
+
+
+def names_in(text: str) -> list[str]:
+    """What stands in italics: pages, buttons and words as they are on the screen; `…` stands for what differs."""
+    outside = re.sub(r"```.*?```|`[^`\n]+`", "", text, flags=re.DOTALL)
+    found = re.findall(r"(?<![*\w])\*([^*\n]+(?:\n[^*\n]+)?)\*(?![*\w])", outside)
+    return [part.strip() for name in found for part in " ".join(name.split()).split("…") if part.strip()]
+
+
+@pytest.mark.parametrize("page", [*TUTORIAL, *(page for page in HOW_TO if page.stem == "let-others-help")], ids=named)
+def test_what_a_page_calls_by_name_is_called_so(page: Path) -> None:
+    """A button that was renamed would be looked for in vain."""
+    template = (page.parents[2] / "src" / "seawall" / "locale" / "seawall.pot").read_text(encoding="utf-8")
+    texts = template.replace('"\n"', "")
+    assert [name for name in names_in(page.read_text(encoding="utf-8")) if name not in texts] == []
+
+
+def test_names_are_found() -> None:
+    text = "Press *Try the test card*, then *Send a test mail\nto … and save*. **Bold**, 2*3*4, `*.moved` and `*`.\n"
+    assert names_in(text) == ["Try the test card", "Send a test mail to", "and save"]

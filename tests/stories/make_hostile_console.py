@@ -40,7 +40,7 @@ def main(data_dir: Path) -> None:
     app.furnish(now)
     owner = Person.objects.get(is_owner=True)
     by = owner.id
-    name_instance(HOSTILE[:100])
+    name_instance(HOSTILE[:100], by=by, now=now)
     save_surface(surface("posts", private_basis=HOSTILE), by=by, now=now)
     create_bank("ours", by=by, now=now, listed_by=HOSTILE)
     create_bank("unseen", by=by, now=now, listed_by=HOSTILE, kind=BankKind.NO_LOOK, reporting_duty=HOSTILE)

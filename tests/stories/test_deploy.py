@@ -2,10 +2,12 @@
 
 import configparser
 import ctypes
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -59,6 +61,21 @@ class TestContainer:
         assert "g++" not in last, "no compiler in what runs"
         assert not re.search(r"(?i)^(ARG|ENV).*(password|secret|token)", CONTAINER.read_text(), re.MULTILINE)
 
+    def test_its_health_is_asked_at_its_own_port_and_past_any_proxy(self) -> None:
+        found = re.search(r"^HEALTHCHECK .*\\\n +CMD (\[.*\])$", CONTAINER.read_text(), re.MULTILINE)
+        assert found
+        _python, *words = json.loads(found[1])
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            env = {**os.environ, "SEAWALL_PORT": str(listening.getsockname()[1]), "http_proxy": "http://192.0.2.1:9"}
+            for status in (200, 503):
+                asking = subprocess.Popen([sys.executable, *words], env=env)
+                client, _address = listening.accept()
+                with client:
+                    assert client.recv(4096).startswith(b"GET /livez HTTP/1.1\r\n")
+                    client.sendall(b"HTTP/1.1 %d Said\r\nContent-Length: 0\r\n\r\n" % status)
+                assert (asking.wait(30) == 0) is (status == 200)
+        assert subprocess.run([sys.executable, *words], env=env, capture_output=True, check=False).returncode != 0
+
     def test_whatever_it_copies_is_there_and_not_ignored(self) -> None:
         allowed = re.findall(r"^!(\S+)", (ROOT / ".containerignore").read_text(), re.MULTILINE)
         copied = [
@@ -87,30 +104,37 @@ def runnable(tmp_path: Path) -> Path:
     text, count = re.subn(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text())
     assert count == 1
     copy.write_text(text)
+    # Whatever the caller's umask is: about a file that others may write systemd has something to say.
+    copy.chmod(0o644)
     return copy
+
+
+def analyze(*words: str) -> subprocess.CompletedProcess[str]:
+    """`systemd-analyze`, which neither the caller's directory for drafts nor their unit paths may lead astray."""
+    program = require("systemd-analyze", "systemd")
+    ours = ("SYSTEMD_", "XDG_", "TMPDIR", "TEMP", "TMP")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return subprocess.run([program, *words], capture_output=True, text=True, check=False, env=env, cwd="/")
 
 
 class TestService:
     def test_systemd_understands_every_line(self, runnable: Path) -> None:
-        program = require("systemd-analyze", "systemd")
-        said = subprocess.run([program, "verify", str(runnable)], capture_output=True, text=True, check=False)
+        said = analyze("verify", str(runnable))
         about_ours = [line for line in said.stderr.splitlines() if "seawall.service" in line]
         assert (said.returncode, about_ours) == (0, [])
 
     def test_a_misspelt_line_is_noticed(self, runnable: Path) -> None:
-        program = require("systemd-analyze", "systemd")
         runnable.write_text(runnable.read_text().replace("ProtectHome=", "ProtectHouse="))
-        said = subprocess.run([program, "verify", str(runnable)], capture_output=True, text=True, check=False)
+        said = analyze("verify", str(runnable))
         assert "ProtectHouse" in said.stderr
 
     def test_its_exposure_is_low(self, runnable: Path) -> None:
-        program = require("systemd-analyze", "systemd")
-        command = [program, "security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", str(runnable)]
-        said = subprocess.run(command, capture_output=True, text=True, check=False)
+        words = ("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", str(runnable))
+        said = analyze(*words)
         assert said.returncode == 0, said.stdout + said.stderr
         assert "OK" in said.stdout.splitlines()[-1]
         runnable.write_text("[Service]\nExecStart=/bin/true\n")
-        assert subprocess.run(command, capture_output=True, check=False).returncode != 0, "a bare unit is above it"
+        assert analyze(*words).returncode != 0, "a bare unit is above it"
 
     def test_it_gives_seawall_the_time_and_descriptors_that_it_needs(self) -> None:
         assert int(unit()["TimeoutStopSec"]) > LAST_ANSWERS_SECONDS + 10
@@ -155,8 +179,7 @@ def test_it_runs_without_memory_that_is_both_written_and_executed(data_dir: Path
 
 def system_calls(group: str) -> set[str]:
     """The calls of one of systemd's groups."""
-    listed = subprocess.check_output(["systemd-analyze", "syscall-filter", "--no-pager", group], text=True)
-    names = [line.strip() for line in listed.splitlines()[1:]]
+    names = [line.strip() for line in analyze("syscall-filter", "--no-pager", group).stdout.splitlines()[1:]]
     found = {name for name in names if name and name[0] not in "#@"}
     return found.union(*(system_calls(name) for name in names if name.startswith("@")))
 

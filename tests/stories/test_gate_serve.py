@@ -215,9 +215,11 @@ def test_sigterm_ends_it_cleanly_and_the_record_is_whole(tmp_path: Path) -> None
     server = Server(tmp_path / "data", env={"SEAWALL_DECODERS": "1", "SEAWALL_LOG_FORMAT": "json"})
     server.start()
     assert server.stop() == 0
-    # The set-up link stands between the lines while nobody has an account, and is none of them.
-    log = [line for line in server.log.read_text().splitlines() if not line.startswith("Set up this Seawall")]
-    lines = [json.loads(line) for line in log]
+    # Every line: the set-up link, which stands between the others while nobody has an account, is an object as well.
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    (link,) = [line for line in lines if "setup_link" in line]
+    assert re.fullmatch(rf"http://localhost:{server.port}/setup/[\w-]{{43}}", link["setup_link"])
+    assert {*lines[0], "setup_link", "expires_at"} == set(link)
     assert lines[-1]["message"].startswith("stopped")
     assert "whole" in seawall(server.data_dir, "log", "verify").stdout
 

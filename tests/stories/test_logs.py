@@ -40,7 +40,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
 
 
 def lines_of(server: Server) -> list[str]:
-    """The log. The set-up link stands between its lines while nobody has an account, and is none of them."""
+    """The log. As text, the set-up link stands between its lines while nobody has an account, and is none of them."""
     return [line for line in server.log.read_text().splitlines() if not line.startswith("Set up this Seawall")]
 
 

@@ -5,8 +5,10 @@ import re
 import shlex
 import subprocess
 import sys
+from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from PIL import Image
 
@@ -33,6 +35,14 @@ def without_varying(value: Any) -> Any:
     return [without_varying(one) for one in value] if isinstance(value, list) else value
 
 
+def explained_by(url: str) -> str:
+    """The id of the screening that such a link is about (see `screening.explain`)."""
+    address, token = url.rsplit("/", 1)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/x", address), url
+    assert re.fullmatch(r"[\w-]{48}", token), url
+    return f"scr_{UUID(bytes=urlsafe_b64decode(token)[4:20])}"
+
+
 def test_the_first_result_is_what_the_readme_says(tmp_path: Path) -> None:
     command = block_after("tests/stories/test_readme.py")
     with Server(tmp_path / "seawall-demo", command=("demo",)) as server:
@@ -45,7 +55,9 @@ def test_the_first_result_is_what_the_readme_says(tmp_path: Path) -> None:
     assert typed in printed.replace(f"{tmp_path}/", ""), "the demonstration prints another line than the README"
     answer = json.loads(run.stdout)
     assert answer["verdict"] == "block"
-    assert without_varying(answer) == without_varying(json.loads(block_after("your ids and times differ")))
+    printed_there = json.loads(block_after("your ids and times differ"))
+    assert without_varying(answer) == without_varying(printed_there)
+    assert all(explained_by(one["explain_url"]) == one["id"] for one in (answer, printed_there))
 
 
 def typed_in(place: Path, command: str) -> subprocess.CompletedProcess[str]:

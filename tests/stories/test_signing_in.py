@@ -482,3 +482,29 @@ def test_what_the_wizard_has_people_paste_runs(server: Server, tmp_path: Path) -
 def said(command: list[str], text: str, where: Path) -> str:
     """What a pasted program prints. A key that was just made takes effect within a second."""
     return subprocess.run([*command, text], cwd=where, capture_output=True, text=True, check=False, timeout=60).stdout
+
+
+#: How often a form would be sent by two presses, one right after the other.
+PRESSED_TWICE = """
+() => {
+  const form = document.querySelector('main form[method=post]');
+  let sent = 0;
+  form.addEventListener('submit', () => { sent += 1; });
+  form.requestSubmit();
+  form.requestSubmit();
+  return sent;
+}
+"""
+
+
+def test_a_button_that_is_pressed_twice_is_pressed_once(ada: Person, server: Server) -> None:
+    make_account(ada, server)
+    skip_the_wizard(server)
+    ada.open("/people")
+    ada.fill(Name="Mo Derator")
+    ada.choose("Moderator")
+    with ada.page.expect_navigation():
+        assert ada.page.evaluate(PRESSED_TWICE) == 1
+    assert ada.title == "Mo Derator"
+    ada.open("/people")
+    assert ada.page.locator("main tbody tr").count() == 2

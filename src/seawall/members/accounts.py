@@ -6,16 +6,16 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from seawall.members.models import Account, Instance, Person, SetupLink
 from seawall.members.people import BadPerson, checked_name
 from seawall.members.roles import Role
-from seawall.record.events import AccountSet, SetUp, SetupLinkMade
+from seawall.record.events import AccountSet, InstanceNamed, SetUp, SetupLinkMade, SignInChanged
 from seawall.record.journal import record
 
 #: Long enough to find a browser, short enough that a link left in a terminal's history is worth nothing (DESIGN §10).
@@ -113,7 +113,23 @@ def set_account(token: str, *, email: str, password: str, name: str | None = Non
     return account
 
 
-def name_instance(name: str) -> None:
+def set_password(account: Account, password: str, *, now: datetime) -> None:
+    """A new password, in the person's own name; it ends their sessions. Django's validators must have checked it."""
+    with transaction.atomic():
+        account.set_password(password)
+        account.save(update_fields=["password"])
+        record_sign_in_change(account, "password", now=now)
+
+
+def record_sign_in_change(account: Account, what: str, *, now: datetime) -> None:
+    """That somebody changed how they sign in; `what` as SignInChanged says. In the caller's transaction if there is
+    one.
+    """
+    with transaction.atomic():
+        record(SignInChanged(by=account.person_id, person=account.person_id, what=what), now=now)
+
+
+def name_instance(name: str, *, by: str, now: datetime) -> None:
     """What this installation is called, on its pages.
 
     Raises:
@@ -123,8 +139,12 @@ def name_instance(name: str) -> None:
     if len(trimmed) > MAX_PLACE_LENGTH:
         raise BadPerson(f"give a name of 1 to {MAX_PLACE_LENGTH} characters on one line")
     row = instance()
-    row.name = trimmed
-    row.save(update_fields=["name"])
+    if row.name == trimmed:
+        return
+    with transaction.atomic():
+        row.name = trimmed
+        row.save(update_fields=["name"])
+        record(InstanceNamed(by=by), now=now)
 
 
 def may_take(step: str) -> bool:
@@ -150,17 +170,14 @@ def finish_setup(*, by: str, now: datetime) -> None:
             record(SetUp(by=by), now=now)
 
 
-def end_sessions(account: Account) -> int:
-    """Sign them out everywhere; returns how many sessions ended. Sessions name their account in a sealed field, so each
-    is looked at: there are a few for each person, and those that are over are swept.
+def sweep(now: datetime) -> int:
+    """Delete sessions and set-up links whose time is over, used links too; returns how many rows went.
+
+    A stranger makes a session by merely beginning to sign in, and one that is over still says who was signed in.
     """
-    ended = [
-        row.session_key
-        for row in Session.objects.all().iterator()
-        if row.get_decoded().get(SESSION_KEY) == str(account.pk)
-    ]
-    Session.objects.filter(session_key__in=ended).delete()
-    return len(ended)
+    over, _rows = Session.objects.filter(expire_date__lte=now).delete()
+    links, _rows = SetupLink.objects.filter(Q(expires_at__lte=now) | Q(used_at__isnull=False)).delete()
+    return over + links
 
 
 def checked_email(email: str) -> str:

@@ -63,6 +63,11 @@ class Account(AbstractBaseUser):
     def __str__(self) -> str:
         return self.person_id
 
+    @property
+    def name(self) -> str:
+        """The person's, for who checks that a password is not made of it."""
+        return self.person.name
+
 
 class Instance(models.Model):
     """This installation as its owner named it: one row, there from the moment the wizard is opened."""

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
-from seawall.members.models import Person
+from seawall.members.models import Account, Person
 from seawall.members.roles import Role
+from seawall.members.sessions import end_sessions
 from seawall.record.events import OwnerCreated, PersonAdded, PersonChanged, PersonLeft
 from seawall.record.ids import new_id
 from seawall.record.journal import record
@@ -58,10 +59,7 @@ def people_here() -> list[Present]:
 
 def present_person(person_id: str) -> Person:
     """The person with this id, if they have not left; NoSuchPerson otherwise."""
-    person = Person.objects.filter(id=person_id, left_at__isnull=True).first()
-    if person is None:
-        raise NoSuchPerson(f"there is no person {person_id[:80]!r}: `seawall person list` shows everyone")
-    return person
+    return _among(Person.objects.all(), person_id)
 
 
 def ensure_owner(now: datetime, *, name: str = "Owner") -> Person:
@@ -148,7 +146,6 @@ def remove_person(person_id: str, *, by: str, now: datetime) -> Person:
         person.left_at, person.email, person.notify = now, "", "never"
         person.save(update_fields=["left_at", "email", "notify"])
         person.setup_links.all().delete()
-        # The account with its password, second factors and addresses; sessions of an account that is gone open nothing.
         _forget_account(person)
         record(PersonLeft(by=by, person=person.id), now=now)
     return person
@@ -163,13 +160,19 @@ def checked_name(name: str) -> str:
 
 
 def _present(person_id: str) -> Person:
-    person = Person.objects.select_for_update().filter(id=person_id, left_at__isnull=True).first()
+    return _among(Person.objects.select_for_update(), person_id)
+
+
+def _among(rows: QuerySet[Person], person_id: str) -> Person:
+    # An id out of an address is a stranger's text: PostgreSQL answers a NUL with an error of its own.
+    person = rows.filter(id=person_id, left_at__isnull=True).first() if person_id.isprintable() else None
     if person is None:
         raise NoSuchPerson(f"there is no person {person_id[:80]!r}: `seawall person list` shows everyone")
     return person
 
 
 def _forget_account(person: Person) -> None:
-    from seawall.members.models import Account
-
-    Account.objects.filter(person=person).delete()
+    """With its password, second factors, addresses and sessions."""
+    for account in Account.objects.filter(person=person):
+        end_sessions(account)
+        account.delete()

@@ -1,4 +1,4 @@
-"""Files that must survive a power cut: whole or not at all, and on the disk before a call returns."""
+"""Files that must survive a power cut, whole or not at all, and others that must not survive their destruction."""
 
 import os
 import secrets
@@ -28,3 +28,29 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def destroy_file(path: Path) -> None:
+    """Overwrite and remove. Overwriting is a best effort: some disks and file systems keep old blocks all the same."""
+    try:
+        with path.open("r+b") as file:
+            size = path.stat().st_size
+            file.write(secrets.token_bytes(min(size, 1 << 16)))
+            file.flush()
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        return
+    except OSError:
+        # A full or worn disk must not keep us from removing the name.
+        pass
+    path.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def make_private_directory(directory: Path) -> None:
+    """A directory that is ours alone, with all above it; its name is durable, or what it holds would go with it."""
+    if directory.is_dir():
+        return
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    sync_directory(directory.parent)

@@ -269,6 +269,29 @@ class SetUp(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "members:instance:set_up"
 
 
+class InstanceNamed(Event, frozen=True, kw_only=True):
+    """What this installation is called changed; the name itself is free text and stays in its table."""
+
+    name: ClassVar[str] = "members:instance:named"
+
+
+class SignInChanged(Event, frozen=True, kw_only=True):
+    """`person` changed how they sign in. `what` is `password`, or a kind of second factor and what became of it, such
+    as `totp_added` or `webauthn_removed`.
+    """
+
+    name: ClassVar[str] = "members:sign_in:changed"
+    person: Code
+    what: Code
+
+
+class MailServerChosen(Event, frozen=True, kw_only=True):
+    """Mail goes through another server, or as `security` says in another way: `tls`, `starttls`, `none` or `off`."""
+
+    name: ClassVar[str] = "delivery:mail_server:chosen"
+    security: Code
+
+
 def fields_of(event: Event) -> dict[str, Any]:
     """The event's fields as JSON values, those of `extra` among them; BadEvent names the first bad one."""
     try:

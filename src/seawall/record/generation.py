@@ -1,5 +1,7 @@
 """A number per part of the tables that grows with every committed change: how copies notice that they are stale."""
 
+from datetime import datetime
+
 from django.db import connection, transaction
 
 from seawall.record.models import Event, Generation
@@ -27,6 +29,11 @@ def generations() -> dict[str, int]:
 def newest_event() -> str:
     """Id of the event written last; empty before the first. No other database, nor an older copy of this, has it."""
     return Event.objects.order_by("-serial").values_list("event_id", flat=True).first() or ""
+
+
+def began_at() -> datetime | None:
+    """When this database's past begins; None before the first event."""
+    return Event.objects.order_by("serial").values_list("created_at", flat=True).first()
 
 
 def has_event(event_id: str) -> bool:

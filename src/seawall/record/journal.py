@@ -50,7 +50,7 @@ def record(
     With a `source_ref` the call may be repeated: the row of the first call is returned. `salt` is 32 random bytes
     (`new_salt`), drawn here when not given. BadEvent for a field of the wrong form.
     """
-    _require_transaction()
+    require_transaction()
     salt = new_salt() if salt is None else salt
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt is {SALT_BYTES} random bytes, not {len(salt)}: use new_salt()")
@@ -73,15 +73,6 @@ def record(
     return earlier
 
 
-def outbox(topic: str, payload: canonical_json.Json, *, now: datetime, due_at: datetime | None = None) -> models.Outbox:
-    """Note in the caller's transaction that `payload` is to be told to those who listen to `topic`, once due."""
-    _require_transaction()
-    text = canonical_json.encode(payload).decode()
-    return models.Outbox.objects.create(
-        id=new_id("out", lambda: now), topic=topic, payload=text, created_at=now, due_at=due_at or now
-    )
-
-
 def forget(event_id: str, *, by: str, now: datetime) -> bool:
     """Destroy an event's salt and body for good; its leaf, and with it every proof of the log, stays valid.
 
@@ -92,7 +83,7 @@ def forget(event_id: str, *, by: str, now: datetime) -> bool:
         UnknownEvent: there is no such event.
         Unforgettable: it is itself the record of a forgetting.
     """
-    _require_transaction()
+    require_transaction()
     found = models.Event.objects.filter(event_id=event_id)
     row = found.first()
     if row is None:
@@ -171,7 +162,8 @@ def _require_same(earlier: models.Event, event: events.Event) -> None:
         raise SourceRefTaken(f"{earlier.source_ref} already stands for {earlier.event_id}, which says something else")
 
 
-def _require_transaction() -> None:
+def require_transaction() -> None:
+    """Raises NotInTransaction where the caller has opened none."""
     if not transaction.get_connection().in_atomic_block:
         raise NotInTransaction(NotInTransaction.__doc__)
 

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from seawall.record import canonical_json, journal
+from seawall.record.ids import new_id
 from seawall.record.models import Outbox
 
 #: Holds were opened: `{"ids": ["scr_…", …], "surfaces": ["posts", …]}`.
@@ -29,7 +30,11 @@ def put(topic: str, payload: canonical_json.Json, *, now: datetime, due_at: date
     Raises:
         journal.NotInTransaction: there is none; what is told of and this row belong together.
     """
-    return journal.outbox(topic, payload, now=now, due_at=due_at)
+    journal.require_transaction()
+    text = canonical_json.encode(payload).decode()
+    return Outbox.objects.create(
+        id=new_id("out", lambda: now), topic=topic, payload=text, created_at=now, due_at=due_at or now
+    )
 
 
 def waiting(topic: str) -> QuerySet[Outbox]:

@@ -28,8 +28,9 @@ from uuid import UUID
 
 import msgspec
 
-from seawall.record.durable import sync_directory
+from seawall.record.durable import destroy_file, sync_directory
 from seawall.record.ids import parse_id
+from seawall.screening.model import Action, Verdict
 
 VERSION = 1
 #: Below the keys directory.
@@ -45,6 +46,12 @@ TOKEN_CHARACTERS = 48
 LARGEST_NUMBER = (1 << 24) - 1
 #: A key file has some 130 bytes; anything above this is not one.
 MAX_FILE_BYTES = 4096
+
+#: A new key begins after this long, as with the ledger's (DESIGN §5): who steals one makes links for a month's uploads.
+ROTATE_AFTER = timedelta(days=30)
+
+#: Nobody takes longer than this to make a key; what is unfinished then was left by a killed process.
+UNFINISHED_AFTER = timedelta(hours=1)
 
 #: The gate looks at most this often whether a key was added. Seconds.
 POLL_SECONDS = 0.1
@@ -115,13 +122,20 @@ def open_link(token: str, keys: ExplainKeys) -> str | None:
     return f"scr_{screening}"
 
 
-def load(keys_dir: Path) -> ExplainKeys | None:
+def load(keys_dir: Path, *, skip_damaged: bool = False) -> ExplainKeys | None:
     """The keys in `keys_dir`/explain; None where there are none yet.
+
+    With `skip_damaged` the others are given, for opening links; who makes and renews keys says what is wrong.
 
     Raises:
         BadExplainKey: one of the files is damaged; the message names it.
     """
-    keys = [_read(path) for path in sorted((keys_dir / DIRECTORY).glob("*.json")) if _FILE.fullmatch(path.name)]
+    keys = []
+    for path in sorted((keys_dir / DIRECTORY).glob("*.json")):
+        if _FILE.fullmatch(path.name):
+            # One that is retired in this moment is no key any more.
+            with suppress(FileNotFoundError, *((BadExplainKey,) if skip_damaged else ())):
+                keys.append(_read(path))
     return ExplainKeys(by_number={key.number: key for key in keys}) if keys else None
 
 
@@ -163,10 +177,30 @@ def retire(keys_dir: Path, *, keep: timedelta, now: datetime) -> list[int]:
     ended = {one: present.by_number[after].created_at for one, after in pairwise(numbers)}
     old = [number for number, last in ended.items() if now - last > keep]
     for number in old:
-        _path_of(keys_dir, number).unlink(missing_ok=True)
-    if old:
-        sync_directory(keys_dir / DIRECTORY)
+        destroy_file(_path_of(keys_dir, number))
     return old
+
+
+def renew(keys_dir: Path, *, needed_since: datetime, now: datetime) -> list[int]:
+    """Begin a new key where the present one is old, and retire those that made their last link before `needed_since`.
+
+    To be called now and then by the one process that serves; returns the numbers of what was destroyed. Keys are made
+    by whoever makes links, not here. A clock that is wrong for a moment, even by years, kills no link.
+
+    Raises:
+        BadExplainKey: a key is damaged; nothing was changed.
+    """
+    present = load(keys_dir)
+    if present is None:
+        return []
+    for path in (keys_dir / DIRECTORY).glob(".*.json.*"):
+        with suppress(FileNotFoundError):
+            if now.timestamp() - path.stat().st_mtime > UNFINISHED_AFTER.total_seconds():
+                # It may be the second name of a key in use, whose bytes must stay.
+                path.unlink()
+    if now - present.current.created_at >= ROTATE_AFTER:
+        rotate(keys_dir, now)
+    return retire(keys_dir, keep=now - needed_since, now=now)
 
 
 class ExplainLinks:
@@ -189,6 +223,12 @@ class ExplainLinks:
             self.refresh()
         return link(self._base_url, screening_id, self.keys.current)
 
+    def linked(self, verdict: Verdict) -> Verdict:
+        """The verdict with the address of the uploader's page, where it stops anybody."""
+        if verdict.verdict is Action.ALLOW:
+            return verdict
+        return msgspec.structs.replace(verdict, explain_url=self.url(verdict.id))
+
     def refresh(self) -> None:
         """Read the keys again, if the directory changed."""
         self._next_look = time.monotonic() + POLL_SECONDS
@@ -201,11 +241,13 @@ class ExplainLinks:
         except (BadExplainKey, OSError) as error:
             _log.error("the keys in keys/explain cannot be read, the ones before stay in use: %s", error)
 
-    def _look(self) -> int:
+    def _look(self) -> tuple[int, frozenset[str]]:
+        """Its time and its names: two changes within one tick of the file system's clock have the same time."""
+        directory = self._keys_dir / DIRECTORY
         try:
-            return (self._keys_dir / DIRECTORY).stat().st_mtime_ns
+            return directory.stat().st_mtime_ns, frozenset(path.name for path in directory.iterdir())
         except OSError:
-            return -1
+            return -1, frozenset()
 
 
 #: In place of a key that is not there, so that a token of an unknown one takes as long.

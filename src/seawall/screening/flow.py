@@ -32,7 +32,7 @@ from seawall.screening.model import (
     SignalSeen,
     Surface,
 )
-from seawall.screening.policy import PUBLIC_BLOCK, PUBLIC_HOLD, applies, may_block, search_radius
+from seawall.screening.policy import PUBLIC_BLOCK, PUBLIC_HOLD, PUBLIC_TEST_HOLD, applies, may_block, search_radius
 from seawall.signals.model import Gap, Signal
 
 ON_FAILURE = {FailMode.OPEN: Action.ALLOW, FailMode.HOLD: Action.HOLD, FailMode.CLOSED: Action.BLOCK}
@@ -63,11 +63,12 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
-    """What one found match comes to, and why."""
+    """What one found match comes to, and why. `held_text` is what the person is told where a block becomes a hold."""
 
     action: Action
     reasons: tuple[Reason, ...]
     public_text: str
+    held_text: str = PUBLIC_HOLD
 
 
 def screen_signals(
@@ -82,7 +83,8 @@ def screen_signals(
     """Decide about content whose signals these are. `gaps` is what could not be looked at."""
     found, cleared = set_aside_known_safe(find_matches(signals, index, policy, now))
     judged = [judge(match, policy) for match in found]
-    action, public_text = most_severe(judged)
+    worst = most_severe(judged)
+    action, public_text, held_text = worst.action, worst.public_text, worst.held_text
     reasons = [reason for verdict in judged for reason in verdict.reasons] + cleared + _low_quality(signals)
     no_look = any(match.bank.kind is BankKind.NO_LOOK for match in found)
 
@@ -90,10 +92,10 @@ def screen_signals(
     if gaps:
         reasons.append(Reason(rule=None, code=CODE_NOT_SCREENED, text=_what_failed(gaps, surface.fail_mode)))
     if failed.severity > action.severity:
-        action, public_text = failed, PUBLIC_NOT_SCREENED
+        action, public_text, held_text = failed, PUBLIC_NOT_SCREENED, PUBLIC_NOT_SCREENED
 
     if action is Action.BLOCK and context is not None and not no_look:
-        action, public_text = Action.HOLD, PUBLIC_HOLD
+        action, public_text = Action.HOLD, held_text
         reasons.append(Reason(rule=None, code=CODE_PERSON_ASKED, text=_who_asked(context)))
 
     return Outcome(
@@ -150,6 +152,7 @@ def judge(match: Found, policy: Policy) -> Judged:
     if match.bank.kind is BankKind.NO_LOOK:
         return _refuse_unseen(match)
     attributes = match.hit.attributes
+    held_text = PUBLIC_HOLD if match.bank.counts_as_protection else PUBLIC_TEST_HOLD
     speaking = [
         rule
         for rule in policy.rules
@@ -167,12 +170,12 @@ def judge(match: Found, policy: Policy) -> Judged:
         reasons = [Reason(rule=rule.name, code=rule.code, text=rule.text) for rule in speaking]
     else:
         action = match.bank.default_action
-        public_text = {Action.ALLOW: "", Action.HOLD: PUBLIC_HOLD, Action.BLOCK: PUBLIC_BLOCK}[action]
+        public_text = {Action.ALLOW: "", Action.HOLD: held_text, Action.BLOCK: PUBLIC_BLOCK}[action]
         reasons = [Reason(rule=None, code=CODE_BANK_DEFAULT, text=_resembles(match))]
     lowered = why_not_block(match) if action is Action.BLOCK else None
     if lowered is not None:
-        return Judged(action=Action.HOLD, reasons=(*reasons, lowered), public_text=PUBLIC_HOLD)
-    return Judged(action=action, reasons=tuple(reasons), public_text=public_text)
+        return Judged(action=Action.HOLD, reasons=(*reasons, lowered), public_text=held_text, held_text=held_text)
+    return Judged(action=action, reasons=tuple(reasons), public_text=public_text, held_text=held_text)
 
 
 def _refuse_unseen(match: Found) -> Judged:
@@ -204,10 +207,10 @@ def why_not_block(match: Found) -> Reason | None:
     return Reason(rule=None, code=CODE_UNCONFIRMED, text=text)
 
 
-def most_severe(judged: Iterable[Judged]) -> tuple[Action, str]:
-    """The most severe action wins; its public text is what the person is told."""
-    worst = max(judged, key=lambda one: one.action.severity, default=None)
-    return (Action.ALLOW, "") if worst is None else (worst.action, worst.public_text)
+def most_severe(judged: Iterable[Judged]) -> Judged:
+    """The most severe action wins; its public text is what the person is told. A test card speaks last."""
+    nothing = Judged(action=Action.ALLOW, reasons=(), public_text="")
+    return max(judged, key=lambda one: (one.action.severity, one.held_text == PUBLIC_HOLD), default=nothing)
 
 
 def _too_little_detail(match: Found) -> bool:

@@ -101,8 +101,9 @@ class BankRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a match is in one of `banks` or carries one of `labels` (at least one of both is given), and is near
-    enough and confirmed enough, then `action`. `text` is for the platform, `public_text` for the uploader.
+    """When a match is in one of `banks`, carries one of `labels`, lies near enough and is confirmed enough, then
+    `action`. Everything that is given must be so; banks, labels or both are. `text` is for the platform, `public_text`
+    for the uploader.
     """
 
     name: str

@@ -10,7 +10,7 @@ from django.db import transaction
 from seawall.record.events import PolicySaved, SurfaceSaved
 from seawall.record.generation import bump
 from seawall.record.journal import record
-from seawall.screening.model import Action, BankRules, Rule, Surface
+from seawall.screening.model import Action, Audience, BankRules, Rule, Surface
 from seawall.screening.models import PolicyVersion, SurfaceRow
 from seawall.screening.policy import NAME, PolicyError, lint
 
@@ -158,7 +158,7 @@ def save_surface(surface: Surface, *, by: str, now: datetime) -> None:
     """Declare a surface or change one.
 
     Raises:
-        SurfaceError: a bad name or number.
+        SurfaceError: a bad name or number, or private communication without a recorded legal basis.
     """
     if not NAME.fullmatch(surface.name):
         raise SurfaceError(f"{surface.name!r} is no surface name: use lower-case letters, digits, dots and hyphens")
@@ -167,6 +167,9 @@ def save_surface(surface: Surface, *, by: str, now: datetime) -> None:
     if not 1 <= surface.appeal_days <= LONGEST_APPEAL_DAYS:
         text = f"the appeal window has 1 to {LONGEST_APPEAL_DAYS} days, not {surface.appeal_days}"
         raise SurfaceError(f"{text}; six months is the default")
+    if surface.audience is Audience.PRIVATE and not surface.private_basis.strip():
+        text = "private communication is not screened without a legal basis"
+        raise SurfaceError(f"{text}: record it with the surface, or leave private messages alone")
     body = msgspec.json.encode(surface, order="deterministic")
     with transaction.atomic():
         bump(GENERATION)

@@ -13,6 +13,11 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 PUBLIC_HOLD = (
     "A technical check found a close resemblance to material that is listed. A person will look before it is decided."
 )
+#: The same of a test card or a demonstration, where nothing that was listed was found.
+PUBLIC_TEST_HOLD = (
+    "A technical check found harmless test material, which shows that screening works. A person will look before it is "
+    "decided."
+)
 PUBLIC_BLOCK = (
     "A technical check found that this matches material that is listed. This is not a finding about you. "
     "You can ask for a person to look."
@@ -110,7 +115,7 @@ def search_radius(policy: Policy) -> int:
 
 
 def applies(rule: Rule, *, bank: str, labels: Iterable[str], distance: int, confirmed_by: int) -> bool:
-    """Whether the rule speaks about this match."""
+    """Whether the rule speaks about this match: whatever it names (banks, labels, a distance, confirmations) fits."""
     if rule.banks and bank not in rule.banks:
         return False
     if rule.labels and not set(rule.labels) & set(labels):

@@ -18,6 +18,7 @@ from seawall.upkeep.surroundings import (
     check_connections,
     check_directory,
     check_disk,
+    check_moved,
     check_release,
 )
 
@@ -44,7 +45,15 @@ def findings(settings: Settings) -> Iterator[Finding]:
     prepared = is_prepared(settings)
     checks: tuple[Check, ...] = (*of_the_machine, check_clock, *of_the_place[1:])
     if prepared:
-        checks = (*of_the_machine, check_release, check_database, check_clock, *of_the_rooms, *of_the_place)
+        checks = (
+            *of_the_machine,
+            check_release,
+            check_database,
+            check_moved,
+            check_clock,
+            *of_the_rooms,
+            *of_the_place,
+        )
     for check in checks:
         yield from _survive(check, settings)
 
@@ -148,21 +157,27 @@ def check_decoders(settings: Settings) -> Iterator[Finding]:
 
 def check_database(settings: Settings) -> Iterator[Finding]:
     from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
 
     from seawall.app import bind
 
     bind(settings)
+    from seawall.upkeep.model import UpkeepRefused
+    from seawall.upkeep.upgrade import standing
+
     where = without_password(settings.database_url) if settings.on_postgresql else str(settings.database_path)
-    executor = MigrationExecutor(connection)
-    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if missing:
-        yield Finding(
-            about="database",
-            health=Health.BAD,
-            text=_("{where}: {count} changes of its tables are missing").format(where=where, count=len(missing)),
-            next_step=_("start `seawall serve` once: it brings the tables up to date"),
-        )
+    try:
+        found = standing(settings)
+    except UpkeepRefused as refused:
+        yield Finding(about="database", health=Health.BAD, text=refused.text, next_step=refused.next_step)
+        return
+    step = _("start `seawall serve` once: it brings the tables up to date")
+    if found.is_fresh:
+        text = _("{where}: there are no tables in it yet").format(where=where)
+        yield Finding(about="database", health=Health.BAD, text=text, next_step=step)
+    elif found.pending:
+        text = _("{where}: {count} changes of its tables are missing")
+        text = text.format(where=where, count=len(found.pending))
+        yield Finding(about="database", health=Health.BAD, text=text, next_step=step)
     else:
         yield Finding(about="database", health=Health.OK, text=f"{connection.display_name}, {where}")
 

@@ -19,6 +19,10 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 #: Room that is left on a disk beside what we are about to write: a running server needs some too.
 MARGIN_BYTES = 32 * 1024 * 1024
 
+#: In the data directory from before the settings name the PostgreSQL that it moves to until the old files are put
+#: aside: the address of that.
+MOVE_BEGUN = ".move-begun"
+
 _VERSION = re.compile(r"(\d{1,6}(?:\.\d{1,6}){0,5})(?:\.?(dev|a|b|rc)(\d{1,6}))?")
 
 #: In this order they come before the release itself.

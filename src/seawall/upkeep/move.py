@@ -27,7 +27,7 @@ from seawall.screening.ledger.sqlite import SqliteStorage
 from seawall.settings import Settings, without_password
 from seawall.upkeep import postgresql
 from seawall.upkeep.backup.restore import TOML, with_database_url
-from seawall.upkeep.model import Progress, UpkeepRefused, nothing
+from seawall.upkeep.model import MOVE_BEGUN, Progress, UpkeepRefused, nothing
 from seawall.upkeep.tables import columns_of, forgotten, rows_of, table_of, tables
 from seawall.upkeep.upgrade import require_current
 
@@ -69,18 +69,14 @@ def move_to_postgresql(settings: Settings, target: Settings, *, progress: Progre
     """Copy everything from the SQLite of `settings` into the empty PostgreSQL of `target`, and go on with that one.
 
     The caller holds the data directory's lock. Afterwards Django is bound to `target`; after a failure to `settings`.
+    Killed in its last step, the next call completes that.
 
     Raises:
         UpkeepRefused: the target is not empty or cannot be reached, or a count or the log differs. The data directory
             is as it was.
     """
     if settings.on_postgresql:
-        raise UpkeepRefused(
-            _("this data directory is on PostgreSQL already: {database}").format(
-                database=without_password(settings.database_url)
-            ),
-            _("nothing is left to move; to change the server, use `seawall backup` and `seawall restore`"),
-        )
+        return _completed(settings)
     bind(settings)
     require_current(settings)
     postgresql.require_reachable_and_empty(target.database_url)
@@ -89,15 +85,42 @@ def move_to_postgresql(settings: Settings, target: Settings, *, progress: Progre
             unknown = tuple(forgotten(SOURCE))
             moved_tables, rows, screenings = _copy(settings, target, progress)
             _verify(target)
-            toml = settings.data_dir / TOML
-            text = toml.read_text(encoding="utf-8") if toml.exists() else ""
-            replace_durably(toml, with_database_url(text, target.database_url).encode())
             # Still inside the transaction on SQLite, so that no other command writes into what is put aside.
-            left = put_aside(settings)
+            left = _go_on_with(target)
     except BaseException:
         bind(settings)
         raise
     return Moved(tables=moved_tables, rows=rows, screenings=screenings, left=left, unknown=unknown)
+
+
+def _go_on_with(target: Settings) -> tuple[Path, ...]:
+    """The settings name the new database from here on; what is left of SQLite."""
+    place = target.data_dir
+    toml = place / TOML
+    text = toml.read_text(encoding="utf-8") if toml.exists() else ""
+    changed = with_database_url(text, target.database_url).encode()
+    replace_durably(place / MOVE_BEGUN, target.database_url.encode())
+    replace_durably(toml, changed)
+    return put_aside(target)
+
+
+def _completed(settings: Settings) -> Moved:
+    """The end of a move that was killed after the settings named this database; UpkeepRefused where there is none."""
+    begun = settings.data_dir / MOVE_BEGUN
+    if not begun.exists() or begun.read_text(encoding="utf-8") != settings.database_url:
+        step = _("nothing is left to move; to change the server, use `seawall backup` and `seawall restore`")
+        if settings.database_path.exists():
+            step = _(
+                "if what you want to move is still in {place}: leave --database-url, SEAWALL_DATABASE_URL and the line "
+                "database_url of seawall.toml out, and run it again"
+            ).format(place=settings.database_path)
+        raise UpkeepRefused(
+            _("this data directory is on PostgreSQL already: {database}").format(
+                database=without_password(settings.database_url)
+            ),
+            step,
+        )
+    return Moved(tables=0, rows=0, screenings=0, left=put_aside(settings), unknown=())
 
 
 def put_aside(settings: Settings) -> tuple[Path, ...]:
@@ -110,6 +133,7 @@ def put_aside(settings: Settings) -> tuple[Path, ...]:
             if part.exists():
                 part.rename(path.with_name(f"{path.name}{MOVED}{ending}"))
         left.append(path.with_name(path.name + MOVED))
+    (settings.data_dir / MOVE_BEGUN).unlink(missing_ok=True)
     return tuple(one for one in left if one.exists())
 
 

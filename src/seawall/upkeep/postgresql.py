@@ -74,7 +74,8 @@ def driver() -> Any:
         import psycopg
     except ImportError as error:
         raise UpkeepRefused(
-            _("the driver for PostgreSQL is not installed"), _("install it: pip install 'seawall[postgresql]'")
+            _("the driver for PostgreSQL is not installed"),
+            _("install it where Seawall is installed: pip install 'psycopg[binary]>=3.3,<4'"),
         ) from error
     return psycopg
 

@@ -15,6 +15,7 @@ import msgspec
 from seawall.record.clock import rfc3339, system_clock
 from seawall.settings import Settings, without_password
 from seawall.upkeep.finding import Finding, Health
+from seawall.upkeep.model import MOVE_BEGUN
 
 #: With less free space the ledger of a busy day may not fit any more; with the lesser one it will not.
 SCARCE_BYTES = 5 * 1024**3
@@ -142,19 +143,63 @@ def _newest_event() -> datetime | None:
 
 
 def check_backups(settings: Settings) -> Iterator[Finding]:
-    """How old the newest one is. Those that were taken elsewhere are unknown here, so none is no alarm."""
+    """How old the newest one is. Those that were taken elsewhere are unknown here, so none is no alarm; one that has
+    outlived the ledger's days is, since whatever was destroyed since can be read from it.
+    """
     place = settings.data_dir / "backups"
-    files = [path for path in place.glob("[!.]*") if path.is_file()] if place.is_dir() else []
+    files = (
+        [path for path in place.glob("[!.]*") if path.is_file() and path.suffix != ".json"] if place.is_dir() else []
+    )
     step = _("make one with `seawall backup TARGET`, and keep a copy on another machine")
     if not files:
         text = _("none in {place}").format(place=place)
         yield Finding(about="backups", health=Health.OK, text=text, next_step=step)
         return
-    newest = max(files, key=lambda path: path.stat().st_mtime)
-    made = datetime.fromtimestamp(newest.stat().st_mtime, tz=UTC)
-    text = _("the newest is {name}, of {when}").format(name=newest.name, when=rfc3339(made))
-    old = system_clock() - made > OLD_BACKUP
-    yield Finding(about="backups", health=Health.OK, text=text, next_step=step if old else "")
+    now = system_clock()
+    made = {path: datetime.fromtimestamp(path.stat().st_mtime, tz=UTC) for path in files}
+    outlived = sorted(path for path in files if now - made[path] > timedelta(days=settings.keep_unmatched_days))
+    if outlived:
+        text = _("{place} still holds what the ledger has forgotten since, with the keys to it ({count} such files)")
+        yield Finding(
+            about="backups",
+            health=Health.WARN,
+            text=text.format(place=outlived[0], count=len(outlived)),
+            next_step=_("delete it once you are sure that you will not go back to it"),
+        )
+        return
+    newest = max(files, key=made.__getitem__)
+    text = _("the newest is {name}, of {when}").format(name=newest.name, when=rfc3339(made[newest]))
+    yield Finding(
+        about="backups", health=Health.OK, text=text, next_step=step if now - made[newest] > OLD_BACKUP else ""
+    )
+
+
+def check_moved(settings: Settings) -> Iterator[Finding]:
+    """What a move to PostgreSQL left so that one could go back, and what nothing clears any more."""
+    if not settings.on_postgresql:
+        return
+    places = (settings.database_path, *sorted(settings.ledger_dir.glob("*.sqlite3")))
+    if (settings.data_dir / MOVE_BEGUN).exists():
+        text = _("the move to PostgreSQL was interrupted: {place} is not put aside")
+        yield Finding(
+            about="moved",
+            health=Health.WARN,
+            text=text.format(place=next((one for one in places if one.exists()), settings.data_dir)),
+            next_step=_("stop the server and run `seawall move-to-postgresql` again, with the same address"),
+        )
+    left = [
+        path for place in (settings.data_dir, settings.ledger_dir) for path in sorted(place.glob("*.sqlite3.moved"))
+    ]
+    if left:
+        text = _("{place} is a copy from before the move to PostgreSQL; nothing in it is ever cleared")
+        yield Finding(
+            about="moved",
+            health=Health.WARN,
+            text=text.format(place=left[0]),
+            next_step=_("when all is well on PostgreSQL: rm {database}.moved* {ledger}/*.moved*").format(
+                database=settings.database_path, ledger=settings.ledger_dir
+            ),
+        )
 
 
 def check_address(settings: Settings) -> Iterator[Finding]:

@@ -24,8 +24,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from seawall.app import is_prepared, prepare
 from seawall.record.durable import replace_durably, sync_directory
 from seawall.record.generation import newest_event
-from seawall.settings import Settings
-from seawall.upkeep.backup.make import BACKUPS, back_up
+from seawall.settings import Settings, without_password
+from seawall.upkeep.backup.make import BACKUPS, back_up, backups_of
 from seawall.upkeep.model import Progress, UpkeepRefused, nothing
 from seawall.upkeep.version import STAMP, data_version, is_newer, write_stamp
 
@@ -78,9 +78,17 @@ class _Begun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def standing(settings: Settings) -> Standing:
-    """Look, and change nothing. Django is bound to these settings."""
-    applied = MigrationRecorder(connection).applied_migrations()
+    """Look, and change nothing. Django is bound to these settings.
+
+    Raises:
+        UpkeepRefused: the directory was in use, and its database is gone or another one was named. To begin anew in it
+            would bury what was lost.
+    """
+    # SQLite would make the file by being asked.
+    is_there = settings.on_postgresql or settings.database_path.exists()
+    applied = MigrationRecorder(connection).applied_migrations() if is_there else {}
     if not applied:
+        _refuse_another_database(settings)
         return Standing(data_version=version("seawall"), is_fresh=True)
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -142,6 +150,22 @@ def bring_up_to_date(
     return Upgraded(before=found.data_version, now=version("seawall"), migrations=found.pending, backup=backup)
 
 
+def _refuse_another_database(settings: Settings) -> None:
+    """For a database without tables; one that was brought up to date here before has some."""
+    if not (settings.data_dir / STAMP).exists():
+        return
+    database = without_password(settings.database_url) if settings.on_postgresql else settings.database_path
+    raise UpkeepRefused(
+        _("{place} has been in use, and its database is not in {database}").format(
+            place=settings.data_dir, database=database
+        ),
+        _(
+            "check --database-url, SEAWALL_DATABASE_URL and seawall.toml, or restore a backup into a new directory; to "
+            "start anew, use another --data-dir"
+        ),
+    )
+
+
 def _refuse_downgrade(settings: Settings, found: Standing) -> None:
     if not found.is_newer:
         return
@@ -162,7 +186,7 @@ def _refuse_downgrade(settings: Settings, found: Standing) -> None:
 
 def _backed_up(settings: Settings, now: datetime, progress: Progress, steps: Steps) -> Path:
     """The backup from before this upgrade: that of an interrupted attempt where nothing happened since."""
-    backups = settings.data_dir / BACKUPS
+    backups = backups_of(settings)
     begun = backups / BEGUN
     event = newest_event()
     with suppress(FileNotFoundError, msgspec.DecodeError):
@@ -171,7 +195,6 @@ def _backed_up(settings: Settings, now: datetime, progress: Progress, steps: Ste
         if earlier.version == version("seawall") and earlier.newest_event == event and kept.exists():
             return kept
     steps("backup")
-    backups.mkdir(mode=0o700, exist_ok=True)
     target = _free_name(backups, now)
     back_up(settings, target, now=now, progress=progress)
     steps("begin")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from seawall.screening.explain import load, open_link
-from seawall.screening.model import HoldExpiry
+from seawall.screening.model import Claim, Context, HoldExpiry
 from seawall.signals.model import Kind
 from tests.rooms.doors.scene import (
     LISTED_PICTURE,
@@ -119,6 +119,21 @@ def test_asking_for_a_person_turns_a_block_into_a_hold_whose_bytes_are_kept(api:
     assert [(one.name, one.kind, one.data) for one in recording.held_parts] == [
         ("text-1", Kind.TEXT, LISTED_TEXT.encode())
     ]
+
+
+@pytest.mark.parametrize(
+    ("part", "kept"),
+    [({"kind": "url", "url": LISTED_URL}, LISTED_URL), ({"kind": "text", "text": LISTED_TEXT}, LISTED_TEXT)],
+)
+def test_who_decides_about_words_and_addresses_sees_them_and_what_was_said_with_them(
+    api: Api, part: dict[str, str], kept: str
+) -> None:
+    context = {"claim": "journalism", "text": "from our report"}
+    assert api.screen(part, context=context).json()["verdict"] == "hold"
+    [recording] = api.recorder.recordings
+    assert [one.data for one in recording.held_parts] == [kept.encode()]
+    assert recording.context == Context(claim=Claim.JOURNALISM, text="from our report")
+    assert "our report" not in repr(recording)
 
 
 def test_of_a_hash_only_hold_there_are_no_bytes(api: Api) -> None:

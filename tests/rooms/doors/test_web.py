@@ -15,12 +15,22 @@ from typing import Any
 
 import httpx
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
 
 from seawall.app import furnish
 from seawall.doors.api.docs import STYLE_SHEET
 from seawall.doors.gate import PROBLEMS
+from seawall.doors.web import background
 from seawall.doors.web.application import SECURITY_HEADERS, Application, build_application
-from seawall.doors.web.background import LedgerWatch, Repeated, keep_house, keep_log, warnings_of
+from seawall.doors.web.background import (
+    Background,
+    ClockWatch,
+    LedgerWatch,
+    Repeated,
+    keep_house,
+    keep_log,
+    warnings_of,
+)
 from seawall.doors.web.logs import JsonLines, TextLines, keep_strangers_out
 from seawall.matching.testcard import TEXT
 from seawall.members.issue import issue_key
@@ -28,7 +38,7 @@ from seawall.record.clock import system_clock
 from seawall.record.ids import new_id
 from seawall.record.models import Event
 from seawall.record.signing import load_or_create_signing_key
-from seawall.screening import holds
+from seawall.screening import explain, holds
 from seawall.screening.holds import HoldOutcome, HoldPhase
 from seawall.screening.ledger import Ledger, LedgerRecorder, StorageFailed
 from seawall.screening.ledger.retention import drop_expired
@@ -482,7 +492,7 @@ class TestBackground:
         ledger, settings = sqlite_site.ledger, sqlite_site.settings
         keep_log(ledger, load_or_create_signing_key(settings.keys_dir, system_clock()), system_clock)
         (settings.ledger_dir / "2020-01-01.sqlite3").write_bytes(b"damaged" * 100)
-        orphan = new_id("scr", lambda: system_clock() - timedelta(hours=2))
+        orphan = new_id("scr", system_clock)
         ledger.held.keep(orphan, ())
         with pytest.raises(StorageFailed):
             keep_house(ledger, lambda: system_clock() + timedelta(hours=25))
@@ -492,6 +502,90 @@ class TestBackground:
         assert found is not None
         assert found.state is HoldPhase.EXPIRED
         assert settings.database_path.with_name("seawall.sqlite3-wal").stat().st_size == 0
+
+    def test_what_waits_for_the_outside_is_interrupted_and_no_stop_waits_for_another(self) -> None:
+        begun, interrupted, told = threading.Event(), threading.Event(), threading.Event()
+
+        def wait_for_the_outside() -> None:
+            begun.set()
+            interrupted.wait(120)
+
+        def wait_for_the_other() -> None:
+            told.wait(120)
+
+        outside = Repeated("out", wait_for_the_outside, every=60, at_once=True, interrupt=interrupted.set)
+        # It stands first and ends only because the last one was told to stop before it was waited for.
+        first = Repeated("first", wait_for_the_other, every=60, at_once=True)
+        last = Repeated("last", int, every=60, interrupt=told.set)
+        with Background([first, outside, last]):
+            assert begun.wait(30)
+        assert interrupted.is_set()
+        assert told.is_set()
+
+    def test_what_cannot_be_interrupted_outside_is_left_behind(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(background, "LAST_PASS_SECONDS", 0.1)
+        begun, over = threading.Event(), threading.Event()
+
+        def hang() -> None:
+            begun.set()
+            over.wait(120)
+
+        with Background([Repeated("hanging", hang, every=60, at_once=True, interrupt=int)]):
+            assert begun.wait(30)
+        assert not over.is_set()
+        over.set()
+
+    def test_a_clock_that_leaps_ahead_is_not_believed_for_an_hour(self, caplog: pytest.LogCaptureFixture) -> None:
+        wall, passed = [system_clock()], [0.0]
+        watch = ClockWatch(lambda: wall[0], stopwatch=lambda: passed[0])
+
+        def after(minutes: float, *, leap: timedelta = timedelta()) -> bool:
+            wall[0] += timedelta(minutes=minutes) + leap
+            passed[0] += minutes * 60
+            return watch.is_steady()
+
+        assert after(1)
+        assert after(60 * 24 * 30), "a server that runs for a month leaps nowhere"
+        assert after(1, leap=timedelta(hours=20))
+        years = timedelta(days=3_650)
+        assert not after(1, leap=years)
+        assert not after(30)
+        assert after(1, leap=-years), "it was set right"
+        assert len(caplog.records) == 1
+        assert "3650.0 days" in caplog.text
+        # A clock that was wrong from the start, and is now right.
+        assert after(1, leap=-years)
+        assert not after(1, leap=years)
+        assert not after(58)
+        assert after(2)
+        assert after(1)
+        assert len(caplog.records) == 2
+
+    def test_housekeeping_renews_the_keys_of_links(self, sqlite_site: Site) -> None:
+        verdict = sqlite_site.screen(TEXT, context={"claim": "research"})
+        ledger, settings = sqlite_site.ledger, sqlite_site.settings
+        keep_log(ledger, load_or_create_signing_key(settings.keys_dir, system_clock()), system_clock)
+        token = verdict["explain_url"].rpartition("/")[2]
+
+        def opens(after_days: int) -> str | None:
+            keep_house(ledger, lambda: system_clock() + timedelta(days=after_days))
+            keys = explain.load(settings.keys_dir)
+            return None if keys is None else explain.open_link(token, keys)
+
+        for days in (0, 31, 62, 200):
+            assert opens(days) == verdict["id"]
+        assert len(list((settings.keys_dir / explain.DIRECTORY).iterdir())) == 4
+        # Its expiry refused it after 200 days; then nobody appealed for half a year.
+        assert opens(400) is None
+        assert ledger.read(verdict["id"]) is None
+
+    def test_housekeeping_sweeps_sessions_that_are_over(self, sqlite_site: Site) -> None:
+        session = SessionStore()
+        session.create()
+        keep_house(sqlite_site.ledger, system_clock)
+        assert session.exists(str(session.session_key))
+        keep_house(sqlite_site.ledger, lambda: system_clock() + timedelta(hours=13))
+        assert not session.exists(str(session.session_key))
 
     def test_a_job_may_begin_at_once(self) -> None:
         ran = threading.Event()

@@ -1,15 +1,16 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from allauth.account.utils import user_pk_to_url_str
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 
 from seawall.members.accounts import (
     INVITATION_VALID,
     OWNER_LINK_VALID,
     STEPS,
     LinkRefused,
-    end_sessions,
     finish_setup,
     instance,
     is_set_up,
@@ -19,11 +20,16 @@ from seawall.members.accounts import (
     open_link,
     role_of,
     set_account,
+    set_password,
     step_taken,
+    sweep,
 )
 from seawall.members.models import Account, Instance, Person, SetupLink
 from seawall.members.people import BadPerson, add_person, ensure_owner, remove_person
 from seawall.members.roles import Role
+from seawall.members.sessions import end_sessions
+from seawall.record.events import SignInChanged
+from seawall.record.journal import read
 from seawall.record.models import Event
 from seawall.settings import Settings
 
@@ -158,12 +164,12 @@ def test_the_steps_are_taken_in_order_and_may_be_redone(sqlite_settings: Setting
 @pytest.mark.parametrize("name", ["", "  ", "two\nlines" * 40, "x" * 101, "\u202eevil"])
 def test_a_bad_name_of_the_installation_is_refused(sqlite_settings: Settings, name: str) -> None:
     with pytest.raises(BadPerson):
-        name_instance(name)
+        name_instance(name, by="per_1", now=NOW)
     assert instance().name == ""
 
 
 def test_the_installation_is_named(sqlite_settings: Settings) -> None:
-    name_instance("  The   Quiet Harbour ")
+    name_instance("  The   Quiet Harbour ", by="per_1", now=NOW)
     assert Instance.objects.get().name == "The Quiet Harbour"
 
 
@@ -173,11 +179,52 @@ def test_sessions_end_for_one_person_only(settings: Settings) -> None:
     _, token = invited()
     other = set_account(token, email="mo@example.org", password=PASSWORD, now=NOW)
     keys = {}
-    for name, account in (("first", mine), ("second", mine), ("other", other), ("nobody", None)):
+    for name, data in (
+        ("first", {SESSION_KEY: str(mine.pk)}),
+        ("second", {SESSION_KEY: str(mine.pk)}),
+        ("half way in", {"account_login": {"user_pk": user_pk_to_url_str(mine), "email": "ada@example.org"}}),
+        ("other", {SESSION_KEY: str(other.pk)}),
+        ("other, half way in", {"account_login": {"user_pk": user_pk_to_url_str(other)}}),
+        ("nobody", {"x": "y", "account_login": None}),
+    ):
         session = SessionStore()
-        session[SESSION_KEY if account else "x"] = str(account.pk) if account else "y"
+        session.update(data)
         session.create()
         keys[name] = session.session_key
-    assert end_sessions(mine) == 2
-    assert [name for name, key in keys.items() if SessionStore().exists(str(key))] == ["other", "nobody"]
+
+    def left() -> list[str]:
+        return [name for name, key in keys.items() if SessionStore().exists(str(key))]
+
+    assert end_sessions(mine) == 3
+    assert left() == ["other", "other, half way in", "nobody"]
     assert end_sessions(mine) == 0
+    remove_person(other.person_id, by="per_x", now=NOW)
+    assert left() == ["nobody"], "whoever left leaves no address behind"
+
+
+def test_what_is_over_is_swept(settings: Settings) -> None:
+    """A session that is over still says who was signed in, and a stranger makes one by beginning to sign in."""
+    _, token = owner_and_link()
+    person, unused = invited()
+    sessions = {}
+    for name, expires in (("over", NOW), ("fresh", NOW + SECOND)):
+        session = SessionStore()
+        session.create()
+        Session.objects.filter(session_key=session.session_key).update(expire_date=expires)
+        sessions[name] = session.session_key
+    assert sweep(NOW) == 1
+    assert [row.session_key for row in Session.objects.all()] == [sessions["fresh"]]
+    set_account(token, email="ada@example.org", password=PASSWORD, now=NOW)
+    assert sweep(NOW) == 1, "the used link"
+    assert open_link(unused, NOW).person == person
+    assert sweep(NOW + INVITATION_VALID) == 2
+    assert not SetupLink.objects.exists()
+
+
+def test_a_new_password_is_set_with_its_event(settings: Settings) -> None:
+    owner, token = owner_and_link()
+    account = set_account(token, email="ada@example.org", password=PASSWORD, now=NOW)
+    set_password(account, "the tenth boat sails home", now=NOW)
+    assert Account.objects.get().check_password("the tenth boat sails home")
+    newest = read(Event.objects.order_by("-serial")[0])
+    assert newest == SignInChanged(by=owner.id, person=owner.id, what="password")

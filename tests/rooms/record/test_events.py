@@ -39,6 +39,9 @@ EXAMPLES: list[Event] = [
     events.SetupLinkMade(by="per_1", person="per_2"),
     events.AccountSet(by="per_2", person="per_2"),
     events.SetUp(by="per_1"),
+    events.InstanceNamed(by="per_1"),
+    events.SignInChanged(by="per_2", person="per_2", what="totp_added"),
+    events.MailServerChosen(by="per_1", security="starttls"),
 ]
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from django.db import transaction
 
-from seawall.record import canonical_json, models
+from seawall.record import canonical_json, models, outbox
 from seawall.record.events import BadEvent, BankRetired, BatchesRecorded, EventForgotten
 from seawall.record.journal import (
     NotInTransaction,
@@ -17,7 +17,6 @@ from seawall.record.journal import (
     clear_deleted,
     forget,
     new_salt,
-    outbox,
     read,
     record,
 )
@@ -55,7 +54,7 @@ def test_an_event_is_stored_with_its_commitment_and_no_leaf(settings: Settings) 
 def test_what_is_rolled_back_never_happened(settings: Settings) -> None:
     with transaction.atomic():
         record(RETIRED, now=NOW)
-        outbox("bank", {"bank": "bnk_1"}, now=NOW)
+        outbox.put("bank", {"bank": "bnk_1"}, now=NOW)
         transaction.set_rollback(True)
     assert not models.Event.objects.exists()
     assert not models.Outbox.objects.exists()
@@ -64,8 +63,6 @@ def test_what_is_rolled_back_never_happened(settings: Settings) -> None:
 def test_nothing_is_written_outside_a_transaction(sqlite_settings: Settings) -> None:
     with pytest.raises(NotInTransaction, match=r"transaction\.atomic"):
         record(RETIRED, now=NOW)
-    with pytest.raises(NotInTransaction, match=r"transaction\.atomic"):
-        outbox("bank", {}, now=NOW)
     with pytest.raises(NotInTransaction, match=r"transaction\.atomic"):
         forget("evt_1", by="per_1", now=NOW)
 
@@ -188,14 +185,3 @@ def test_a_forgotten_event_still_answers_for_its_source_ref(sqlite_settings: Set
         forget(first.event_id, by="per_1", now=NOW)
     with transaction.atomic():
         assert record(batch(3), now=NOW, source_ref=REF).event_id == first.event_id
-
-
-def test_an_outbox_row_waits_until_it_is_due(settings: Settings) -> None:
-    with transaction.atomic():
-        outbox("hold.resolved", {"b": 1, "a": ["ü"]}, now=NOW, due_at=NOW + timedelta(hours=1))
-        outbox("hold.resolved", {}, now=NOW)
-    later, present = models.Outbox.objects.order_by("-due_at")
-    assert later.payload == '{"a":["ü"],"b":1}'
-    assert (later.due_at - later.created_at, present.due_at) == (timedelta(hours=1), NOW)
-    assert (later.done_at, later.attempts) == (None, 0)
-    assert later.id.startswith("out_")

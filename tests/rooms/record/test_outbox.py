@@ -35,6 +35,18 @@ def test_a_row_is_put_with_what_it_tells_of_or_not_at_all(settings: Settings) ->
     assert claim() == []
 
 
+def test_a_row_waits_until_it_is_due(settings: Settings) -> None:
+    with transaction.atomic():
+        later = outbox.put("a:b:c", {"b": 1, "a": ["ü"]}, now=NOW, due_at=NOW + timedelta(hours=1))
+        present = outbox.put("a:b:c", {}, now=NOW)
+    row = Outbox.objects.get(pk=later.pk)
+    assert row.payload == '{"a":["ü"],"b":1}'
+    assert (row.due_at - row.created_at, present.due_at) == (timedelta(hours=1), NOW)
+    assert (row.done_at, row.attempts) == (None, 0)
+    assert row.id.startswith("out_")
+    assert claim() == [present.pk]
+
+
 def test_a_row_is_claimed_once_until_its_lease_is_over(settings: Settings) -> None:
     (row,) = put()
     assert claim() == [row]

@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import os
 import subprocess
 import sys
 import threading
@@ -29,10 +30,12 @@ from seawall.screening.explain import (
     load,
     load_or_create,
     open_link,
+    renew,
     retire,
     rotate,
 )
-from tests.rooms.screening.recordings import NOW, clock_at
+from seawall.screening.model import Action
+from tests.rooms.screening.recordings import NOW, clock_at, verdict
 
 BASE = "https://seawall.example"
 
@@ -214,6 +217,17 @@ def test_a_damaged_key_says_which_and_what_to_do(tmp_path: Path, damage: Callabl
         ExplainLinks(tmp_path, base_url=BASE, now=NOW)
 
 
+def test_a_damaged_key_leaves_the_links_of_the_others_alone(tmp_path: Path) -> None:
+    made = token(SCREENING, load_or_create(tmp_path, NOW).current)
+    rotate(tmp_path, NOW)
+    (tmp_path / DIRECTORY / "00000002.json").write_bytes(b"damaged")
+    found = load(tmp_path, skip_damaged=True)
+    assert found is not None
+    assert open_link(made, found) == SCREENING
+    (tmp_path / DIRECTORY / "00000001.json").write_bytes(b"")
+    assert load(tmp_path, skip_damaged=True) is None
+
+
 def test_a_running_server_takes_up_a_new_key_and_survives_a_damaged_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -231,6 +245,96 @@ def test_a_running_server_takes_up_a_new_key_and_survives_a_damaged_one(
     third = rotate(tmp_path, NOW).current
     links.refresh()
     assert links.url(SCREENING) == link(BASE, SCREENING, third)
+
+
+def test_keys_are_renewed_and_go_with_the_last_day_that_may_be_asked_about(tmp_path: Path) -> None:
+    def tidy(days: float, *, needed: float) -> list[int]:
+        return renew(tmp_path, needed_since=NOW + timedelta(days=needed), now=NOW + timedelta(days=days))
+
+    def numbers() -> list[int]:
+        found = load(tmp_path)
+        return sorted(found.by_number) if found else []
+
+    assert tidy(0, needed=-200) == []
+    assert numbers() == [], "the first key is made by whoever makes links"
+    load_or_create(tmp_path, NOW)
+    assert tidy(29.9, needed=-150) == []
+    assert numbers() == [1]
+    assert tidy(30, needed=-150) == []
+    assert numbers() == [1, 2]
+    assert tidy(59, needed=-121) == []
+    assert tidy(60, needed=-120) == []
+    assert numbers() == [1, 2, 3]
+    # The first made its last link on day 30, the second on day 60.
+    assert tidy(80, needed=30) == []
+    assert tidy(80, needed=30.1) == [1]
+    assert tidy(80, needed=70) == [2]
+    assert tidy(80, needed=80) == [], "the present one stays"
+    assert numbers() == [3]
+
+
+@pytest.mark.parametrize("years", [-50, 50])
+def test_a_clock_that_is_wrong_for_a_moment_kills_no_link(tmp_path: Path, years: int) -> None:
+    made = token(SCREENING, load_or_create(tmp_path, NOW).current)
+    wrong = NOW + timedelta(days=365 * years)
+    renew(tmp_path, needed_since=wrong - timedelta(days=180), now=wrong)
+    after = NOW + timedelta(days=1)
+    renew(tmp_path, needed_since=after - timedelta(days=180), now=after)
+    found = load(tmp_path)
+    assert found is not None
+    assert open_link(made, found) == SCREENING
+
+
+def test_a_retired_key_is_overwritten_and_unfinished_ones_go(tmp_path: Path) -> None:
+    first = load_or_create(tmp_path, NOW).current
+    directory = tmp_path / DIRECTORY
+    # As a process that is killed leaves them: a second name of the key, and one that never became a key.
+    second_name = directory / ".00000001.json.0a1b2c3d"
+    os.link(directory / "00000001.json", second_name)
+    os.link(second_name, tmp_path / "elsewhere")
+    (directory / ".00000009.json.0a1b2c3d").write_bytes(b"half")
+    for path in directory.iterdir():
+        os.utime(path, (0, 0))
+    renew(tmp_path, needed_since=NOW, now=NOW)
+    assert [path.name for path in directory.iterdir()] == ["00000001.json"]
+    found = load(tmp_path)
+    assert found is not None
+    assert found.current == first, "its second name went without it"
+    rotate(tmp_path, NOW)
+    written = (tmp_path / "elsewhere").read_bytes()
+    assert retire(tmp_path, keep=timedelta(), now=NOW + timedelta(days=1)) == [1]
+    assert (tmp_path / "elsewhere").read_bytes() != written
+
+
+def test_a_key_that_is_retired_while_others_read_is_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_or_create(tmp_path, NOW)
+    last = rotate(tmp_path, NOW).current
+    read = explain._read
+
+    def slow(path: Path) -> ExplainKey:
+        (tmp_path / DIRECTORY / "00000001.json").unlink(missing_ok=True)
+        return read(path)
+
+    monkeypatch.setattr(explain, "_read", slow)
+    assert load(tmp_path) == ExplainKeys(by_number={2: last})
+
+
+def test_two_changes_within_one_tick_of_the_clock_are_both_seen(tmp_path: Path) -> None:
+    links = ExplainLinks(tmp_path, base_url=BASE, now=NOW)
+    directory = tmp_path / DIRECTORY
+    stamp = directory.stat()
+    second = rotate(tmp_path, NOW).current
+    os.utime(directory, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    links.refresh()
+    assert links.url(SCREENING) == link(BASE, SCREENING, second)
+
+
+@pytest.mark.parametrize("action", Action)
+def test_whoever_is_stopped_gets_a_link(tmp_path: Path, action: Action) -> None:
+    links = ExplainLinks(tmp_path, base_url=BASE, now=NOW)
+    made = verdict(action)
+    expected = None if action is Action.ALLOW else links.url(made.id)
+    assert links.linked(made).explain_url == expected
 
 
 def test_without_a_place_for_keys_nothing_starts(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seawall.matching.model import Attributes, BankKind, Hit
-from seawall.screening.flow import screen_signals
+from seawall.screening.flow import PUBLIC_NOT_SCREENED, screen_signals
 from seawall.screening.model import (
     Action,
     Audience,
@@ -21,7 +21,7 @@ from seawall.screening.model import (
     Surface,
     verdict_of,
 )
-from seawall.screening.policy import compile_policy
+from seawall.screening.policy import PUBLIC_HOLD, PUBLIC_TEST_HOLD, compile_policy
 from seawall.signals.model import Gap, Signal
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -260,3 +260,29 @@ def test_more_matches_never_make_an_outcome_milder_and_every_reason_is_kept(hits
         alone = screen(one)
         assert alone.verdict.severity <= whole.verdict.severity
         assert set(alone.reasons) <= set(whole.reasons)
+
+
+def test_a_test_card_that_is_held_is_not_called_listed_material() -> None:
+    card = BankRules(name="listed", default_action=Action.BLOCK, counts_as_protection=False)
+    unconfirmed = Attributes(bank="listed")
+    asked = Context(claim=Claim.RESEARCH)
+    for outcome in (
+        screen(hit(), bank=card, context=asked),
+        screen(hit(attributes=unconfirmed), bank=card),
+        screen(hit(), bank=BankRules(name="listed", default_action=Action.HOLD, counts_as_protection=False)),
+    ):
+        assert (outcome.verdict, outcome.public_reason) == (Action.HOLD, PUBLIC_TEST_HOLD)
+    # Beside it a listed picture speaks first, whichever was found first.
+    real = BankRules(name="real", default_action=Action.BLOCK)
+    both = [hit(), hit(attributes=Attributes(bank="real", confirmed_here=True))]
+    for hits in (both, both[::-1]):
+        outcome = screen(*hits, bank=card, more_banks=(real,), context=asked)
+        assert (outcome.verdict, outcome.public_reason) == (Action.HOLD, PUBLIC_HOLD)
+
+
+def test_who_asks_about_what_could_not_be_screened_is_not_told_of_a_match() -> None:
+    gap = Gap(part="image", code="corrupt", text="This picture is damaged.")
+    closed = surface(fail_mode=FailMode.CLOSED)
+    outcome = screen(gaps=(gap,), on=closed, context=Context(claim=Claim.ART))
+    assert (outcome.verdict, outcome.matches) == (Action.HOLD, ())
+    assert outcome.public_reason == PUBLIC_NOT_SCREENED

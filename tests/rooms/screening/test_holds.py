@@ -247,17 +247,19 @@ def test_bytes_that_no_waiting_hold_needs_are_swept(ledger: Ledger) -> None:
     record(ledger, kept, decided)
     resolve(ledger, decided.verdict.id, HoldOutcome.RELEASED, by="per_1", now=NOW)
     # As a crash leaves them: after the release, before the row, and just now.
-    orphan = verdict(now=NOW - timedelta(hours=2)).id
+    orphan = verdict(now=NOW + timedelta(minutes=1)).id
     for screening_id in (decided.verdict.id, orphan):
         ledger.held.keep(screening_id, kept.held_parts)
-    fresh = verdict(now=NOW).id
+    later = NOW + timedelta(hours=2)
+    fresh = verdict(now=later).id
     ledger.held.keep(fresh, kept.held_parts)
-    assert sweep(ledger, now=NOW) == 2
+    assert sweep(ledger, now=later) == 2
     assert set(ledger.held.ids()) == {kept.verdict.id, fresh}
     assert parts(ledger, kept.verdict.id) == kept.held_parts
 
 
 def test_one_unreadable_day_keeps_its_bytes_and_nothing_else_from_being_swept(sqlite_settings: Settings) -> None:
+    declare(now=NOW - timedelta(days=9))
     ledger = Ledger(sqlite_settings)
     parts_of_it = hold(data=PICTURE).held_parts
     unsure, orphan = verdict(now=NOW - timedelta(days=1)).id, verdict(now=NOW - timedelta(hours=2)).id
@@ -266,6 +268,47 @@ def test_one_unreadable_day_keeps_its_bytes_and_nothing_else_from_being_swept(sq
     (sqlite_settings.ledger_dir / "2026-11-22.sqlite3").write_bytes(b"damaged" * 100)
     assert sweep(ledger, now=NOW) == 1
     assert ledger.held.ids() == [unsure]
+
+
+@pytest.mark.parametrize("furnished", [True, False])
+def test_bytes_of_another_database_are_not_ours_to_destroy(
+    settings: Settings, caplog: pytest.LogCaptureFixture, *, furnished: bool
+) -> None:
+    """Started once without SEAWALL_DATABASE_URL, Seawall finds a fresh database beside the bytes of the real one."""
+    ledger = Ledger(settings)
+    theirs = [verdict(now=NOW - timedelta(days=away)).id for away in (1, 40)]
+    for screening_id in theirs:
+        ledger.held.keep(screening_id, hold(data=PICTURE).held_parts)
+    if furnished:
+        declare()
+    for minutes in range(3):
+        assert sweep(ledger, now=NOW + timedelta(minutes=minutes)) == 0
+    assert ledger.held.ids() == sorted(theirs)
+    [line] = [record.getMessage() for record in caplog.records]
+    assert "2 held uploads" in line
+    assert "SEAWALL_DATABASE_URL" in line
+
+
+def test_a_part_is_named_without_its_bytes_and_deciphered_alone(tmp_path: Path) -> None:
+    held = HeldBytes(tmp_path / "holds", keys_dir=tmp_path / "keys")
+    given = tuple(HeldPart(name=f"part-{n}", kind=Kind.IMAGE, data=b"x" * n) for n in range(3))
+    mine = verdict().id
+    assert held.names(mine) == ()
+    held.keep(mine, given)
+    assert [(one.name, one.kind, one.size) for one in held.names(mine)] == [
+        (one.name, one.kind, len(one.data)) for one in given
+    ]
+    assert held.part(mine, 2) == given[2]
+    # A damaged part spoils its own look, not the page and not the others.
+    (tmp_path / "holds" / mine / "0001.data").write_bytes(b"damaged")
+    assert len(held.names(mine)) == 3
+    assert held.part(mine, 2) == given[2]
+    for work in (lambda: held.part(mine, 1), lambda: held.parts(mine), lambda: held.part(mine, 3)):
+        with pytest.raises(LedgerDamaged):
+            work()
+    (tmp_path / "keys" / f"{mine}.key").unlink()
+    with pytest.raises(LedgerDamaged):
+        held.names(mine)
 
 
 def test_a_key_half_made_for_held_bytes_is_swept(sqlite_settings: Settings) -> None:

@@ -19,6 +19,7 @@ from seawall.screening.holds import (
     HoldOutcome,
     HoldPhase,
     HoldState,
+    ask_for_person,
     decide,
     expire_due,
     parts,
@@ -298,3 +299,49 @@ def test_of_many_at_once_one_decides_and_it_is_settled_once(ledger: Ledger) -> N
     assert outcomes == ["done"] * 4
     assert len(resolved()) == 1
     assert Hold.objects.get(screening_id=screening_id).state == "released"
+
+
+@pytest.mark.parametrize("outcome", [RELEASED, REFUSED])
+def test_whatever_comes_at_the_same_moment_a_hold_ends_once(ledger: Ledger, outcome: HoldOutcome) -> None:
+    """The last moment to undo, the end of the ten seconds, the deadline, a colleague and the uploader, all together."""
+    deadline = NOW + timedelta(hours=24)
+    for _ in range(4):
+        screening_id = held(ledger)
+        append_batches(ledger, now=NOW)
+        decide(ledger, screening_id, outcome, by="per_1", reason="mine", now=deadline - WINDOW)
+        works: list[Callable[[], object]] = [
+            lambda one=screening_id: undo(one, by="per_1", now=deadline - MOMENT),  # type: ignore[misc]
+            lambda: settle_due(ledger, now=deadline),
+            lambda: expire_due(ledger, now=deadline),
+            lambda one=screening_id: resolve(ledger, one, RELEASED, by="per_2", now=deadline),  # type: ignore[misc]
+            lambda one=screening_id: ask_for_person(ledger, one, claim=None, now=deadline),  # type: ignore[misc]
+        ]
+        failures: list[BaseException] = []
+
+        def run(work: Callable[[], object], failures: list[BaseException] = failures) -> None:
+            try:
+                work()
+            except HoldError:
+                pass
+            except Exception as error:  # noqa: BLE001 - seen below
+                failures.append(error)
+            finally:
+                connections.close_all()
+
+        threads = [threading.Thread(target=run, args=(work,)) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert failures == []
+        expire_due(ledger, now=deadline + WINDOW)
+        ended = now_of(screening_id)
+        ends = [event.outcome for event in resolved() if event.screening == screening_id]
+        if ended.state is HoldPhase.WAITING:
+            # Refused because its time was over, and then asked about: it waits for a person again.
+            assert (ended.asked is not None, ended.expires_at, ends) == (True, None, ["expired"])
+        else:
+            assert ended.resolved_by in {"per_1", "per_2", "system"}
+            assert ends in ([str(ended.state)], ["expired", str(ended.state)])
+        assert ended.pending is None
+        assert bool(parts(ledger, screening_id)) == (ended.outcome is not RELEASED)

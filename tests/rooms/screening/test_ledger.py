@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -26,7 +27,7 @@ from seawall.screening.ledger.postgresql import PostgresStorage
 from seawall.screening.ledger.sealing import Sealer, unseal
 from seawall.screening.ledger.sqlite import SqliteStorage
 from seawall.screening.ledger.storage import StorageFailed
-from seawall.screening.model import Action, HoldExpiry
+from seawall.screening.model import Action, Claim, Context, HoldExpiry
 from seawall.screening.recording import Recording
 from seawall.settings import Settings
 from tests.conftest import BACK_ENDS
@@ -249,7 +250,8 @@ def test_a_row_is_sealed_as_the_reference_says(sqlite_settings: Settings) -> Non
     signals = (seen("text", TEXT, None), seen())
     asked = key("k", owner="o")
     made = verdict(Action.HOLD, signals=signals)
-    written = Recording(verdict=made, uploader="ada", idempotency=asked, hold_expiry=HoldExpiry.RELEASE)
+    said = Context(claim=Claim.ART, text="A collage.")
+    written = Recording(verdict=made, uploader="ada", idempotency=asked, hold_expiry=HoldExpiry.RELEASE, context=said)
     ledger = Ledger(sqlite_settings)
     record(ledger, written)
     with ledger.opened() as storage:
@@ -260,7 +262,8 @@ def test_a_row_is_sealed_as_the_reference_says(sqlite_settings: Settings) -> Non
     plain = msgspec.msgpack.decode(cipher.decrypt(row.sealed[:12], row.sealed[12:], bound.encode()))
     hash_key = (keys / "period-24664.hash.key").read_bytes()
     pseudonym_key = (keys / "period-24664.pseudonym.key").read_bytes()
-    schema, stored, keyed, pseudonym, hold_expiry = plain
+    schema, stored, keyed, pseudonym, hold_expiry, context = plain
+    assert context == {"claim": "art", "text": "A collage."}
     assert (schema, stored["id"], hold_expiry) == (1, written.verdict.id, "release")
     assert keyed == [hmac.digest(hash_key, b"signal\0text\0" + TEXT.encode(), "sha256"), None]
     assert pseudonym == hmac.digest(pseudonym_key, b"ada", "sha256")
@@ -269,18 +272,29 @@ def test_a_row_is_sealed_as_the_reference_says(sqlite_settings: Settings) -> Non
     assert row.request_digest == hmac.digest(hash_key, digest, "sha256")
 
 
-def test_a_row_of_an_earlier_release_has_no_hold_expiry(tmp_path: Path) -> None:
+@pytest.mark.parametrize("action", [Action.ALLOW, Action.BLOCK])
+def test_what_was_said_is_kept_only_for_whoever_decides(tmp_path: Path, action: Action) -> None:
+    keys, made = KeyRing(tmp_path), verdict(action)
+    recording = Recording(verdict=made, context=Context(claim=Claim.ART, text="A collage."))
+    partition = partition_of(made)
+    assert unseal(Sealer(partition, keys).seal(recording), partition, keys).context is None
+
+
+@pytest.mark.parametrize("fields", [4, 5])
+def test_a_row_of_an_earlier_release_lacks_what_came_later(tmp_path: Path, fields: int) -> None:
     """The array grew at its end: what was written before is still read."""
     keys = KeyRing(tmp_path)
-    recording = hold()
+    recording = replace(hold(), context=Context(claim=Claim.ART))
     row = Sealer(MATCHED, keys).seal(recording)
-    assert unseal(row, MATCHED, keys).hold_expiry is HoldExpiry.REFUSE
+    now = unseal(row, MATCHED, keys)
+    assert (now.hold_expiry, now.context) == (HoldExpiry.REFUSE, Context(claim=Claim.ART))
     cipher = AESGCM(keys.partition_key(MATCHED, create=False))
     bound = f"{recording.verdict.id}\0" + "2026-11-23\0matched"
     plain = msgspec.msgpack.decode(cipher.decrypt(row.sealed[:12], row.sealed[12:], bound.encode()))
-    shorter = row.sealed[:12] + cipher.encrypt(row.sealed[:12], msgspec.msgpack.encode(plain[:4]), bound.encode())
+    shorter = row.sealed[:12] + cipher.encrypt(row.sealed[:12], msgspec.msgpack.encode(plain[:fields]), bound.encode())
     before = Row(**{name: getattr(row, name) for name in Row.__slots__} | {"sealed": shorter})
-    assert unseal(before, MATCHED, keys).hold_expiry is None
+    found = unseal(before, MATCHED, keys)
+    assert (found.hold_expiry, found.context) == (HoldExpiry.REFUSE if fields == 5 else None, None)
 
 
 def test_no_nonce_is_used_twice(tmp_path: Path) -> None:

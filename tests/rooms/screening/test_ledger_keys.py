@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from seawall.record.clock import system_clock
+from seawall.record.durable import destroy_file
 from seawall.screening.ledger import KeyDestroyed, LedgerDamaged, LedgerFamily, Partition
-from seawall.screening.ledger.keys import KeyRing, PeriodUse, destroy_file, period_of, write_durably
+from seawall.screening.ledger.keys import KeyRing, PeriodUse, period_of, write_durably
 
 DAY = date(2026, 11, 23)
 PARTITION = Partition(day=DAY, family=LedgerFamily.MATCHED)
@@ -123,3 +124,27 @@ def test_what_a_killed_process_left_is_swept_later(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
     ring.sweep(now=now + timedelta(hours=2))
     assert [path.name for path in tmp_path.iterdir()] == ["2026-11-23.matched.key"]
+
+
+def test_the_second_name_of_a_key_in_use_goes_without_the_key(tmp_path: Path) -> None:
+    """As `write_durably` leaves it when it is killed after the link: both names are one file."""
+    ring = KeyRing(tmp_path)
+    key = ring.partition_key(PARTITION, create=True)
+    os.link(tmp_path / "2026-11-23.matched.key", tmp_path / ".2026-11-23.matched.key.4711.0a1b")
+    ring.sweep(now=system_clock() + timedelta(hours=2))
+    assert [path.name for path in tmp_path.iterdir()] == ["2026-11-23.matched.key"]
+    assert KeyRing(tmp_path).partition_key(PARTITION, create=False) == key
+
+
+def test_a_period_is_needed_as_long_as_a_day_has_a_key_whichever_database_knows_of_it(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path)
+    ring.period_key(DAY, PeriodUse.HASH, create=True)
+    ring.partition_key(PARTITION, create=True)
+    for name in ("2026-13-40.matched.key", "2026-11-23.other.key", "notes.key"):
+        (tmp_path / name).write_bytes(b"not ours")
+    assert ring.partitions() == [PARTITION]
+    later = DAY + timedelta(days=90)
+    assert ring.destroy_old_periods([], later) == []
+    ring.destroy(PARTITION)
+    assert ring.partitions() == []
+    assert ring.destroy_old_periods([], later) == [period_of(DAY)]

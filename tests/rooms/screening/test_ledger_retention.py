@@ -14,7 +14,7 @@ from seawall.screening.ledger import KeyDestroyed, Ledger, LedgerFamily, LedgerR
 from seawall.screening.ledger.batches import append_batches, verify_batches
 from seawall.screening.ledger.keys import period_of
 from seawall.screening.ledger.model import Row, row_id
-from seawall.screening.ledger.retention import drop_expired
+from seawall.screening.ledger.retention import drop_expired, links_needed_since
 from seawall.screening.ledger.sealing import unseal
 from seawall.screening.ledger.storage import StorageFailed
 from seawall.screening.models import Hold
@@ -223,3 +223,17 @@ def test_one_damaged_day_does_not_keep_others_beyond_their_time(sqlite_settings:
     with pytest.raises(StorageFailed, match=r"2026-11-22\.sqlite3"):
         drop_expired(ledger, now=NOW + timedelta(days=200))
     assert [path.name for path in sqlite_settings.ledger_dir.iterdir()] == [damaged.name]
+
+
+def test_links_are_needed_as_long_as_a_day_is_kept_or_would_be(settings: Settings) -> None:
+    ledger, now = Ledger(settings), NOW + timedelta(days=400)
+    hour, days = timedelta(hours=1), timedelta(days=1)
+    midnight = MIDNIGHT + timedelta(days=400)
+    assert links_needed_since(ledger, now=now) == midnight - 180 * days - hour
+    declare(appeal_days=365)
+    assert links_needed_since(ledger, now=now) == midnight - 365 * days - hour
+    # A hold that waits keeps its day, and a day that allows nothing to be asked about needs none.
+    record(ledger, hold(), allow(NOW - timedelta(days=9)))
+    assert links_needed_since(ledger, now=now) == MIDNIGHT - hour
+    declare(appeal_days=3650)
+    assert links_needed_since(ledger, now=NOW.replace(year=9)).year == 1

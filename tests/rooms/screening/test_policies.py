@@ -98,6 +98,8 @@ def test_a_surface_is_declared_and_changed(settings: Settings) -> None:
         {"hold_hours": 10**6},
         {"appeal_days": 0},
         {"appeal_days": 10**6},
+        {"audience": Audience.PRIVATE},
+        {"audience": Audience.PRIVATE, "private_basis": " \n"},
     ],
 )
 def test_a_bad_surface_is_refused(settings: Settings, change: dict[str, object]) -> None:

@@ -87,3 +87,21 @@ def test_a_rule_applies_exactly_when_each_of_its_conditions_holds(
     rule = changed(labels=("tvec",), max_distance=most, min_confirmed_by=needed)
     expected = bank == "forum" and "tvec" in labels and confirmed >= needed and (most is None or distance <= most)
     assert applies(rule, bank=bank, labels=labels, distance=distance, confirmed_by=confirmed) is expected
+
+
+@pytest.mark.parametrize(
+    ("banks", "labels", "speaks"),
+    [
+        (("forum",), (), True),
+        ((), ("tvec",), True),
+        (("forum",), ("tvec",), True),
+        (("other", "forum"), ("hate", "tvec"), True),
+        (("other",), ("tvec",), False),
+        (("forum",), ("hate",), False),
+    ],
+)
+def test_of_banks_one_must_fit_and_of_labels_one_and_where_both_are_named_both(
+    banks: tuple[str, ...], labels: tuple[str, ...], *, speaks: bool
+) -> None:
+    rule = changed(banks=banks, labels=labels)
+    assert applies(rule, bank="forum", labels=["tvec"], distance=0, confirmed_by=0) is speaks

@@ -21,6 +21,7 @@ from seawall.upkeep import postgresql
 from seawall.upkeep.backup import make
 from seawall.upkeep.backup.make import LEFT_OUT, MANIFEST, MEMBERS, POSTGRESQL, SQLITE, Locks, back_up
 from seawall.upkeep.backup.restore import check, restore
+from seawall.upkeep.drafts import lock
 from seawall.upkeep.model import Manifest, MemberRecord, UpkeepRefused
 from seawall.upkeep.tables import table_of, tables
 from tests.postgresql import PostgresServer
@@ -272,12 +273,30 @@ def test_a_disk_that_fills_up_leaves_nothing_and_says_what_to_do(
 
 def test_what_a_killed_backup_left_is_removed_by_the_next(lived_sqlite: Lived, tmp_path: Path) -> None:
     (tmp_path / ".backup.tar.0123abcd.partial").write_text("half")
+    # Each night has a name of its own, and so has each attempt at an upgrade.
+    (tmp_path / ".seawall-20261122T030000Z.tar.age.0123abcd.partial").write_text("half")
     staging = lived_sqlite.settings.data_dir / "backups" / ".staging-0123abcd"
     staging.mkdir(parents=True)
     (staging / "copy").write_text("half")
+    (staging.parent / ".before-0.2.0-20261122T030000Z.tar.0123abcd.partial").write_text("half")
+    at_work = tmp_path / ".seawall-20261123T030000Z.tar.0123abcd.partial"
+    with at_work.open("wb") as other:
+        lock(other.fileno())
+        backed_up(lived_sqlite, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [at_work.name, "backup.tar", "data"]
+    assert not list(staging.parent.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can back up what another user owns")
+def test_root_leaves_nothing_that_the_owner_cannot_use(lived_sqlite: Lived, tmp_path: Path) -> None:
+    """A line in root's crontab beside a service of its own user, whose next upgrade backs up into the same place."""
+    connections["default"].close()
+    data_dir, nobody = lived_sqlite.settings.data_dir, 65_534
+    for path in (data_dir, *data_dir.rglob("*")):
+        os.chown(path, nobody, nobody)
     backed_up(lived_sqlite, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.tar", "data"]
-    assert not staging.exists()
+    assert (data_dir / "backups").is_dir()
+    assert {path.stat().st_uid for path in (data_dir, *data_dir.rglob("*"))} == {nobody}
 
 
 def test_a_damaged_database_is_no_backup(lived_sqlite: Lived, tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ def test_back_up_check_and_restore(typed: CommandLine, other: CommandLine, lived
     assert "not encrypted and holds the keys" in said.err
     assert "is whole" in other("restore", "--check", tmp_path / "b.tar").out
     assert not other.settings.data_dir.exists()
-    assert "seawall log verify" in other("restore", tmp_path / "b.tar").out
+    restored = other("restore", tmp_path / "b.tar")
+    assert "seawall log verify" in restored.out
+    assert "revoke" in restored.err, "what was taken away since the backup is valid again"
     require_same(lived_sqlite, other.settings)
     assert "The record is whole" in other("log", "verify").out
 
@@ -95,7 +97,14 @@ def test_backups_that_are_refused(typed: CommandLine, other: CommandLine, tmp_pa
     target = tmp_path / "b.tar"
     assert "is there already" in typed.refused("backup", tmp_path / "there")
     assert "shorter than 12" in typed.refused("backup", "--passphrase-file", tmp_path / "short", target)
-    assert "is empty" in typed.refused("backup", "--passphrase-file", tmp_path / "empty", target)
+    assert "nothing on its first line" in typed.refused("backup", "--passphrase-file", tmp_path / "empty", target)
+    for data, said in (
+        (b"\xff\xfe six words", "no text"),
+        (b"\nsix harmless words", "nothing on"),
+        (b"x" * 9_999, "long"),
+    ):
+        (tmp_path / "odd").write_bytes(data)
+        assert said in typed.refused("backup", "--passphrase-file", tmp_path / "odd", target)
     assert "no recipient" in typed.refused("backup", "--recipient", "age1abc", target)
     assert "no data directory" in other.refused("backup", target)
     typed("backup", "--passphrase", "--recipient", "age1abc", target, code=2)

@@ -22,6 +22,7 @@ from seawall.upkeep.surroundings import (
     check_clock,
     check_connections,
     check_disk,
+    check_moved,
     check_release,
 )
 
@@ -155,6 +156,7 @@ class TestBackups:
         place = tmp_path / "backups"
         place.mkdir()
         ages = {"old": OLD_BACKUP * 2, "newer": OLD_BACKUP + timedelta(hours=1), ".new.partial": timedelta()}
+        ages |= {"upgrade-begun.json": timedelta()}
         for name, age in ages.items():
             (place / name).touch()
             made = (NOW - age).timestamp()
@@ -165,6 +167,37 @@ class TestBackups:
         assert {none.health, old.health, young.health} == {Health.OK}
         assert "newer" in old.text
         assert [bool(finding.next_step) for finding in (none, old, young)] == [True, True, False]
+
+    def test_one_that_outlived_the_ledger_is_named(self, tmp_path: Path, at: list[datetime]) -> None:
+        place = tmp_path / "backups"
+        place.mkdir()
+        for name, days in {"before-0.2.0.tar": 31, "young.tar": 1}.items():
+            (place / name).touch()
+            made = (at[0] - timedelta(days=days)).timestamp()
+            os.utime(place / name, (made, made))
+        found = one(check_backups(Settings(data_dir=tmp_path)))
+        assert (found.health, "before-0.2.0.tar" in found.text) == (Health.WARN, True)
+        assert "delete" in found.next_step
+        assert one(check_backups(Settings(data_dir=tmp_path, keep_unmatched_days=40))).health is Health.OK
+
+
+class TestMoved:
+    def test_what_a_move_left_is_named_until_it_is_deleted(self, tmp_path: Path) -> None:
+        settings = Settings(data_dir=tmp_path, database_url="postgresql://db.example/wall")
+        assert list(check_moved(settings)) == []
+        (tmp_path / "ledger").mkdir()
+        (tmp_path / "ledger" / "2026-11-01.sqlite3.moved").touch()
+        found = one(check_moved(settings))
+        assert (found.health, "2026-11-01.sqlite3.moved" in found.text) == (Health.WARN, True)
+        assert found.next_step.endswith(f"rm {tmp_path}/seawall.sqlite3.moved* {tmp_path}/ledger/*.moved*")
+        assert list(check_moved(Settings(data_dir=tmp_path))) == []
+
+    def test_an_interrupted_one_is_completed_by_the_same_command(self, tmp_path: Path) -> None:
+        (tmp_path / ".move-begun").touch()
+        (tmp_path / "seawall.sqlite3").touch()
+        found = one(check_moved(Settings(data_dir=tmp_path, database_url="postgresql://db.example/wall")))
+        assert (found.health, "seawall.sqlite3" in found.text) == (Health.WARN, True)
+        assert "move-to-postgresql" in found.next_step
 
 
 def test_little_space_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import zipfile
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from seawall.record.models import Checkpoint, Event
 from seawall.record.signing import load_verification_keys
 from seawall.screening.ledger import Ledger
 from seawall.screening.ledger.batches import append_batches
+from seawall.screening.ledger.model import LedgerEntry
 from seawall.settings import Settings
 from seawall.upkeep.export import write
 from seawall.upkeep.export.write import LEFT_OUT, SECRET, export, label, secret_columns
@@ -77,8 +79,9 @@ def test_no_secret_is_shown() -> None:
 def test_no_secret_is_anywhere_in_it(lived: Lived, tmp_path: Path) -> None:
     place = exported(lived, tmp_path, with_held_content=True)
     together = b"".join(path.read_bytes() for path in place.rglob("*") if path.is_file())
-    secret = lived.secret.rpartition("_")[2] if "_" in lived.secret[40:] else lived.secret[37:]
-    raw = base64.urlsafe_b64decode(f"{lived.secret[37:]}=")
+    # swk_, 32 hex digits, _, and the secret itself, which may have such characters too.
+    secret = lived.secret[37:]
+    raw = base64.urlsafe_b64decode(f"{secret}=")
     for hidden in (lived.secret, secret, hashlib.sha256(raw).hexdigest()):
         assert hidden.encode() not in together
     for path in lived.settings.keys_dir.rglob("*.key"):
@@ -146,12 +149,24 @@ def test_the_ledger_is_readable_as_far_as_its_keys_are(lived: Lived, tmp_path: P
     assert sorted(row["verdict"]["id"] for row in found) == list(lived.screenings)
     assert {row["verdict"]["verdict"] for row in found} == {"allow", "block", "hold"}
     assert all(len(row["pseudonym"]) == 64 for row in found)
+    known = {one.name for one in fields(LedgerEntry)} - {"partition"}
+    assert all(set(row) == known for row in found), "whatever a row has is exported"
     for path in (lived.settings.keys_dir / "ledger").glob("*.unmatched.key"):
         path.unlink()
     again = export(lived.settings, tmp_path / "again", now=NOW).path
     rows = lines(next((again / "ledger").glob("*.unmatched.jsonl")))
     assert len(rows) == 2
     assert all("missing" in row["unreadable"] and row["id"] in lived.screenings for row in rows)
+
+
+@pytest.mark.parametrize("name", ["export", "export.zip"])
+def test_what_a_killed_export_left_is_removed_by_the_next(lived_sqlite: Lived, tmp_path: Path, name: str) -> None:
+    left = tmp_path / f".{name}.0123abcd.partial"
+    left.mkdir()
+    (left / "people.jsonl").write_text("half")
+    (tmp_path / f".{name}.notes.partial").write_text("somebody else's")
+    export(lived_sqlite.settings, tmp_path / name, now=NOW)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".{name}.notes.partial", "data", name]
 
 
 def test_held_content_only_when_asked(lived: Lived, tmp_path: Path) -> None:

@@ -114,6 +114,40 @@ def test_a_directory_that_moved_already(lived_sqlite: Lived, target: Settings) -
         move_to_postgresql(target, target)
 
 
+def test_killed_while_the_old_files_are_put_aside(
+    lived_sqlite: Lived, target: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of them would stay for good, and no day of theirs would ever be dropped."""
+    database = lived_sqlite.settings.database_path
+
+    def killed(settings: Settings) -> tuple[Path, ...]:
+        database.rename(database.with_name(f"{database.name}.moved"))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(move, "put_aside", killed)
+        with pytest.raises(KeyboardInterrupt):
+            move_to_postgresql(lived_sqlite.settings, target)
+    found = load_settings({"data_dir": str(target.data_dir)}, {})
+    assert found.database_url == target.database_url
+    assert list(target.ledger_dir.glob("*.sqlite3"))
+    done = move_to_postgresql(found, found)
+    assert (done.tables, bool(done.left)) == (0, True)
+    assert not list(target.data_dir.rglob("*.sqlite3"))
+    bind(found)
+    require_same(lived_sqlite, found)
+    with pytest.raises(UpkeepRefused, match="on PostgreSQL already"):
+        move_to_postgresql(found, found)
+
+
+def test_a_directory_that_was_never_moved_is_left_alone(lived_sqlite: Lived, target: Settings) -> None:
+    """Somebody wrote the address down by hand: what they have on SQLite is nobody's leftover."""
+    with pytest.raises(UpkeepRefused, match="on PostgreSQL already") as caught:
+        move_to_postgresql(target, target)
+    assert "SEAWALL_DATABASE_URL" in caught.value.next_step
+    assert lived_sqlite.settings.database_path.exists()
+
+
 def require_unchanged(lived: Lived) -> None:
     """It is as it was, and Django is bound to it."""
     assert connections["default"].vendor == "sqlite"

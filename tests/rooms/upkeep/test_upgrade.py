@@ -21,6 +21,7 @@ from seawall.settings import Settings
 from seawall.upkeep import upgrade
 from seawall.upkeep.backup.make import BACKUPS
 from seawall.upkeep.backup.restore import check, restore
+from seawall.upkeep.examine import Health, check_database
 from seawall.upkeep.model import UpkeepRefused, release
 from seawall.upkeep.upgrade import BACKUPS_KEPT, BEGUN, bring_up_to_date, require_current, standing
 from seawall.upkeep.version import FIRST, STAMP, data_version, migrations_by_app, write_stamp
@@ -262,6 +263,35 @@ def test_a_newer_stamp_alone_is_refused_too(sqlite_settings: Settings) -> None:
     (sqlite_settings.data_dir / STAMP).write_text("99.1\n")
     with pytest.raises(UpkeepRefused, match=r"99\.1"):
         require_current(sqlite_settings)
+
+
+@pytest.mark.parametrize("lost", ["gone", "empty", pytest.param("another", marks=pytest.mark.postgresql)])
+def test_a_directory_that_lost_its_database_does_not_begin_anew(
+    sqlite_settings: Settings, request: pytest.FixtureRequest, lost: str
+) -> None:
+    """A disk that is not mounted, a wrong address: an empty Seawall beside the old ledger would bury what was lost."""
+    bring_up_to_date(sqlite_settings, NOW)
+    connections["default"].close()
+    settings, path = sqlite_settings, sqlite_settings.database_path
+    if lost == "another":
+        url = request.getfixturevalue("empty_database")
+        settings = msgspec.structs.replace(sqlite_settings, database_url=url)
+        app.bind(settings)
+    else:
+        path.unlink()
+        path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
+        if lost == "empty":
+            path.touch()
+    for refused in (lambda: require_current(settings), lambda: bring_up_to_date(settings, NOW)):
+        with pytest.raises(UpkeepRefused, match="has been in use") as caught:
+            refused()
+        assert "restore a backup" in caught.value.next_step
+    assert path.exists() is (lost != "gone")
+    (finding,) = check_database(settings)
+    assert (finding.health, "has been in use" in finding.text) == (Health.BAD, True)
+    (settings.data_dir / STAMP).unlink()
+    bring_up_to_date(settings, NOW)
+    require_current(settings)
 
 
 def test_a_migration_that_a_library_dropped_is_no_downgrade(sqlite_settings: Settings) -> None:

@@ -19,8 +19,9 @@ LONGEST_SHORT_HELP = 200
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-#: What may lie in a directory that is about to become a data directory: the operator's own settings.
-WELCOME = frozenset({"seawall.toml"})
+#: What may lie in a directory that is about to become a data directory: the operator's own settings, and the lock of a
+#: process that was killed before it made anything else.
+WELCOME = frozenset({"seawall.toml", "serve.lock"})
 
 
 class Invocation:
@@ -44,8 +45,9 @@ class Invocation:
         Raises:
             Trouble: there is none, or the place is taken by something else.
             UpkeepRefused: it is of another release.
+            DataDirectoryBusy: another process is making it.
         """
-        from seawall.app import bind, furnish, is_furnished, is_prepared
+        from seawall.app import bind, furnish, is_furnished, is_prepared, serve_lock
 
         settings = self.settings
         if is_prepared(settings):
@@ -62,11 +64,14 @@ class Invocation:
                 _("run `seawall serve` or pass --data-dir"),
             )
         self.require_welcoming()
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         bind(settings)
         from seawall.upkeep.upgrade import bring_up_to_date
 
-        bring_up_to_date(settings, system_clock())
-        furnish(system_clock())
+        # Two who make the same tables at once fail, both.
+        with serve_lock(settings):
+            bring_up_to_date(settings, system_clock())
+            furnish(system_clock())
         return settings
 
     def require_welcoming(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 import click
 
-from seawall.doors.cli.invocation import Group, Invocation, pass_invocation
+from seawall.doors.cli.invocation import Group, Invocation, owner, pass_invocation
 from seawall.doors.cli.trouble import Trouble
 from seawall.record.clock import rfc3339, system_clock
 
@@ -62,6 +62,7 @@ def mail() -> None:
 def set_server(invocation: Invocation, /, password_file: TextIO | None, **given: Any) -> None:
     settings = invocation.open(create=True)
     from seawall.doors.delivery import server
+    from seawall.doors.delivery.choosing import choose_server
     from seawall.doors.delivery.mail import retry_now
 
     chosen = server.MailSettings(
@@ -77,7 +78,8 @@ def set_server(invocation: Invocation, /, password_file: TextIO | None, **given:
     problems = server.check(chosen)
     if problems:
         raise Trouble(problems[0], _("run the command again with that changed; `seawall mail set --help` explains it"))
-    server.save(settings.keys_dir, chosen)
+    with invocation.change() as now:
+        choose_server(settings, chosen, by=owner(), now=now)
     retry_now(now=system_clock())
     invocation.emit(_public(chosen))
     invocation.say(_("Mail goes through {server}. Try it: `seawall mail test ADDRESS`.").format(server=_named(chosen)))
@@ -130,9 +132,10 @@ def test(invocation: Invocation, to: str) -> None:
 @pass_invocation
 def off(invocation: Invocation) -> None:
     settings = invocation.open()
-    from seawall.doors.delivery.server import remove
+    from seawall.doors.delivery.choosing import stop_mail
 
-    was_on = remove(settings.keys_dir)
+    with invocation.change() as now:
+        was_on = stop_mail(settings, by=owner(), now=now)
     invocation.emit({"was_on": was_on})
     invocation.say(_("No mail is sent any more.") if was_on else _("No mail was sent before either."))
 

@@ -1,6 +1,7 @@
 """`seawall policy …`: show, check and save the rules that decide."""
 
 import sys
+from collections.abc import Sequence
 from gettext import gettext as _
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from seawall.doors.cli.trouble import Trouble
 LARGEST_FILE = 4 * 1024 * 1024
 
 
-@click.group("policy", cls=Group, help=_("The rules: what a match with which bank or label leads to."))
+@click.group("policy", cls=Group, help=_("The rules: what a match in which bank, with which label, leads to."))
 def policy() -> None:
     pass
 
@@ -37,10 +38,11 @@ def show(invocation: Invocation) -> None:
     for rule in rules:
         invocation.say()
         invocation.say(f"{rule.name}: {rule.action} ({rule.code})")
-        where = [f"bank {bank}" for bank in rule.banks] + [f"label {label}" for label in rule.labels]
+        banks, labels = _or(_("bank {name}"), rule.banks), _or(_("label {name}"), rule.labels)
         limits = [] if rule.max_distance is None else [_("distance up to {n}").format(n=rule.max_distance)]
         limits += [_("confirmed by {n} or more").format(n=rule.min_confirmed_by)] if rule.min_confirmed_by else []
-        invocation.say(_("  when     {where}").format(where=_(" or ").join(where) + "".join(f", {x}" for x in limits)))
+        where = _(" and ").join(one for one in (banks, labels, *limits) if one)
+        invocation.say(_("  when     {where}").format(where=where))
         invocation.say(_("  says     {text}").format(text=rule.text))
         invocation.say(_("  public   {text}").format(text=rule.public_text or "-"))
 
@@ -101,6 +103,10 @@ def save(invocation: Invocation, file: Path, note: str) -> None:
         saved = save_policy(rules, banks=bank_rules(), by=owner(), now=now, note=note)
     invocation.emit({"policy": saved.policy_id, "version": saved.version, "rules": len(rules)})
     invocation.say(_("Saved as version {version}; it is in force.").format(version=saved.version))
+
+
+def _or(form: str, names: Sequence[str]) -> str:
+    return _(" or ").join(form.format(name=name) for name in names)
 
 
 def _text(file: Path) -> bytes:

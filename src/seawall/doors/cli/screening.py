@@ -17,9 +17,9 @@ from seawall.doors.cli.surfaces import PRIVATE
 from seawall.doors.cli.trouble import Trouble
 from seawall.record.clock import rfc3339, system_clock
 from seawall.record.ids import new_id
+from seawall.screening.explain import ExplainLinks
 from seawall.screening.flow import Searchable, screen_signals
 from seawall.screening.model import (
-    CODE_NO_LOOK,
     Action,
     Audience,
     Claim,
@@ -32,9 +32,8 @@ from seawall.screening.model import (
     Verdict,
     verdict_of,
 )
-from seawall.screening.recording import HeldPart, Recording
+from seawall.screening.recording import Recording, held_parts
 from seawall.settings import Settings
-from seawall.signals.model import Part
 
 FAILED, HELD, BLOCKED, DEGRADED, ALLOWED = 1, 10, 11, 12, 0
 
@@ -49,6 +48,14 @@ Keep = Callable[[Recording], Verdict]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """Where verdicts are kept, and what makes the links that go with them."""
+
+    keep: Keep
+    links: ExplainLinks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Court:
     """Everything that a file is judged by."""
 
@@ -58,7 +65,7 @@ class Court:
     context: Context | None
     content_id: str | None
     uploader: str | None
-    keep: Keep | None
+    record: Record | None
 
 
 @click.command(
@@ -112,7 +119,7 @@ def screen(
     context = None if claim is None else Context(claim=Claim(claim), text=claim_text)
     policy, index = present(settings)
     surface = _surface(invocation, policy, surface_name)
-    with _keeping(settings, recorded=recorded) as keep:
+    with _keeping(settings, recorded=recorded) as record:
         court = Court(
             index=index,
             policy=policy,
@@ -120,7 +127,7 @@ def screen(
             context=context,
             content_id=content_id,
             uploader=uploader,
-            keep=keep,
+            record=record,
         )
         codes = {_screen_one(invocation, court, looked) for looked in look_at(named, settings)}
     ctx.exit(worst(codes))
@@ -180,7 +187,7 @@ def _surface(invocation: Invocation, policy: Policy, name: str | None) -> Surfac
 
 
 @contextmanager
-def _keeping(settings: Settings, *, recorded: bool) -> Iterator[Keep | None]:
+def _keeping(settings: Settings, *, recorded: bool) -> Iterator[Record | None]:
     """What writes verdicts to the ledger; None for a dry run. The ledger has one writer: the lock's holder."""
     if not recorded:
         yield None
@@ -198,8 +205,9 @@ def _keeping(settings: Settings, *, recorded: bool) -> Iterator[Keep | None]:
                 _("send the content to its screening API instead: POST {url}/v1/screen").format(url=settings.base_url),
             )
         ledger = Ledger(settings)
+        links = ExplainLinks(settings.keys_dir, base_url=settings.base_url, now=system_clock())
         with LedgerRecorder(ledger) as recorder:
-            yield lambda recording: recorder.submit(recording).result().verdict
+            yield Record(keep=lambda recording: recorder.submit(recording).result().verdict, links=links)
         now = system_clock()
         append_batches(ledger, now=now)
         _sequence(settings, now)
@@ -228,18 +236,19 @@ def _screen_one(invocation: Invocation, court: Court, looked: Looked) -> int:
         content_id=court.content_id,
         now=now,
     )
-    if court.keep is not None:
-        verdict = court.keep(
+    if court.record is not None:
+        verdict = court.record.keep(
             Recording(
-                verdict=verdict,
+                verdict=court.record.links.linked(verdict),
                 uploader=court.uploader,
-                held_parts=_held(looked.part, outcome),
+                held_parts=held_parts((looked.part,), outcome),
                 store=court.surface.store_unmatched,
                 hold_expiry=court.surface.hold_expiry,
+                context=court.context,
             )
         )
-    invocation.emit(_line(looked.item.label, verdict, recorded=court.keep is not None))
-    _tell(invocation, looked.item.shown, verdict, recorded=court.keep is not None)
+    invocation.emit(_line(looked.item.label, verdict, recorded=court.record is not None))
+    _tell(invocation, looked.item.shown, verdict, recorded=court.record is not None)
     return exit_code(outcome)
 
 
@@ -247,15 +256,6 @@ def exit_code(outcome: Outcome) -> int:
     if outcome.verdict is Action.ALLOW:
         return DEGRADED if outcome.degraded else ALLOWED
     return HELD if outcome.verdict is Action.HOLD else BLOCKED
-
-
-def _held(part: Part, outcome: Outcome) -> tuple[HeldPart, ...]:
-    """The bytes a person will look at; none of what nobody may look at."""
-    data = part.data if part.text is None else part.text.encode("utf-8", "surrogatepass")
-    no_look = any(reason.code == CODE_NO_LOOK for reason in outcome.reasons)
-    if data is None or no_look or outcome.verdict is not Action.HOLD:
-        return ()
-    return (HeldPart(name=part.name, kind=part.kind, data=data),)
 
 
 def _line(label: str, verdict: Verdict, *, recorded: bool) -> dict[str, Any]:
@@ -281,5 +281,7 @@ def _tell(invocation: Invocation, label: str, verdict: Verdict, *, recorded: boo
         invocation.say(_("  tell     {text}").format(text=verdict.public_reason))
     if recorded:
         invocation.say(_("  id       {id}").format(id=verdict.id))
+    if verdict.explain_url is not None:
+        invocation.say(_("  show     {address} to the uploader").format(address=verdict.explain_url))
     if recorded and verdict.hold_expires_at is not None:
         invocation.say(_("  until    {when}").format(when=rfc3339(verdict.hold_expires_at)))

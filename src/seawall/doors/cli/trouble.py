@@ -50,6 +50,7 @@ _NEXT_STEPS = {
     "BadSignal": _("check the value; `seawall hash FILE` prints signals in the right form"),
     "BadId": _("copy the id whole, as the answer of the screening API shows it"),
     "BadKeyFile": _("restore the file from a backup, or correct its permissions (0600)"),
+    "BadExplainKey": _("restore the file from a backup, or remove it; links made with it then open nothing"),
     "LogDamaged": _("run `seawall log verify`, which names the first bad row"),
     "LedgerUnavailable": _("`seawall doctor` says what is wrong with the disk or the database; nothing was answered"),
     "JailDied": _("`seawall doctor` says whether picture decoders start; retry with more memory free"),
@@ -57,7 +58,7 @@ _NEXT_STEPS = {
         "check that the database runs and --database-url is right; if a table is missing, start `seawall serve` once"
     ),
     "ProgrammingError": _("start `seawall serve` once: it brings the tables up to date"),
-    "ImproperlyConfigured": _("install the database driver: pip install 'seawall[postgresql]'"),
+    "ImproperlyConfigured": _("install the database driver: pip install 'psycopg[binary]>=3.3,<4'"),
     "DatabaseError": _("run `seawall doctor`, which looks at the database"),
     "OSError": _("check the path, its permissions and the free space (`seawall doctor`)"),
 }

@@ -20,6 +20,10 @@ from seawall.settings import load_settings
 LEAST = 10_000_000
 
 
+#: A longer first line is not one that anybody wrote as a passphrase.
+MOST_PASSPHRASE_BYTES = 4_096
+
+
 @contextmanager
 def watched(label: str, *, least: int = LEAST) -> Iterator[Any]:
     """A progress bar on standard error, where that is a terminal; it takes what is done and the total."""
@@ -52,10 +56,18 @@ def passphrase_file(function: Function) -> Function:
 
 def from_file(path: Path) -> str:
     """The first line."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    if not lines or not lines[0]:
-        raise Trouble(_("{path} is empty").format(path=path), _("write the passphrase on its first line"))
-    return lines[0]
+    step = _("write the passphrase on its first line")
+    try:
+        with path.open("rb") as file:
+            text = file.readline(MOST_PASSPHRASE_BYTES + 1).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Trouble(_("{path} is no text in UTF-8").format(path=path), step) from error
+    line = text.removesuffix("\n").removesuffix("\r")
+    if not line:
+        raise Trouble(_("{path} has nothing on its first line").format(path=path), step)
+    if len(text.encode()) > MOST_PASSPHRASE_BYTES:
+        raise Trouble(_("the first line of {path} is too long for a passphrase").format(path=path), step)
+    return line
 
 
 @click.command(
@@ -174,6 +186,10 @@ def restore(
             found = check(file, passphrase=passphrase, identities=keys, progress=follow)
         else:
             found = put_back(invocation.settings, file, passphrase=passphrase, identities=keys, progress=follow)
+    _tell_restored(invocation, file, found, only_check=only_check)
+
+
+def _tell_restored(invocation: Invocation, file: Path, found: Any, *, only_check: bool) -> None:
     about = found.manifest
     invocation.emit(
         {
@@ -201,6 +217,12 @@ def restore(
             _("Restored into {place}. Next: `seawall log verify`, then `seawall serve`.").format(
                 place=invocation.settings.data_dir
             )
+        )
+        invocation.note(
+            _(
+                "API keys revoked and people removed after {time} are back: revoke and remove them again "
+                "(`seawall key list`, `seawall person list`)."
+            ).format(time=about.created_at)
         )
 
 
@@ -254,7 +276,7 @@ def upgrade(invocation: Invocation, /, *, without_backup: bool) -> None:
     help=_(
         "Copy every table and the ledger into the empty PostgreSQL that URL names, count the rows, verify the log "
         "there, and go on with it: URL is written into seawall.toml. Stop the server first. The files of SQLite stay, "
-        "renamed to `*.moved`.\n\n"
+        "renamed to `*.moved`. Interrupted while they are renamed, run the same command again.\n\n"
         "Exit codes: 0 moved and verified, 1 not: nothing was changed here, 2 usage."
     ),
 )
@@ -280,11 +302,11 @@ def move_to_postgresql(invocation: Invocation, /, url: str) -> None:
             "unknown": list(done.unknown),
         }
     )
-    invocation.say(
-        _("Moved {rows} rows of {tables} tables and {screenings} screenings; counts and log are verified.").format(
-            rows=done.rows, tables=done.tables, screenings=done.screenings
-        )
-    )
+    if done.tables:
+        said = _("Moved {rows} rows of {tables} tables and {screenings} screenings; counts and log are verified.")
+        invocation.say(said.format(rows=done.rows, tables=done.tables, screenings=done.screenings))
+    else:
+        invocation.say(_("Everything was moved and verified already; the old files are put aside now."))
     invocation.say(
         _(
             "seawall.toml names the new database. The old files end in .moved: when `seawall serve` runs well and a "

@@ -104,4 +104,4 @@ def _sign_in_first(request: HttpRequest) -> HttpResponse:
         response = HttpResponse(status=204)
         response["HX-Redirect"] = reverse("account_login")
         return response
-    return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("home"))
+    return redirect_to_login(request.get_full_path() if request.method in {"GET", "HEAD"} else reverse("home"))

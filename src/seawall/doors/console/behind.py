@@ -1,5 +1,6 @@
 """Work that takes longer than a page may: done once, behind the page, for everybody who asks."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from django.db import close_old_connections, connections
 from seawall.record.clock import Clock
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +69,9 @@ class Behind(Generic[Result]):
         try:
             close_old_connections()
             result = work()
-        except Exception as failure:  # noqa: BLE001 - whatever it was, the page says that it failed
+        except Exception as failure:
+            # Whatever it was: the page says that it failed, and the log where.
+            logger.exception("work behind a page failed")
             error = type(failure).__name__
         finally:
             connections.close_all()

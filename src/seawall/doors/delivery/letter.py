@@ -33,6 +33,8 @@ class Waiting:
     deadline: datetime | None = None
     #: `release` or `refuse`: what happens at the deadline; empty when only a person decides.
     on_expiry: str = ""
+    #: Whether somebody decided about others, and can still undo it.
+    undoable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -211,7 +211,10 @@ def _prepare(
 ) -> None:
     """Write the letter of a row, with what waits now; a row whose time is over needs none."""
     person = recipient(_payload(row).person)
-    if person is None or not waiting.count:
+    if person is not None and not waiting.count and waiting.undoable:
+        # All that waited was decided in this moment. Undone, it waits again, and nobody else would be told.
+        outbox.release([row.pk], now=now)
+    elif person is None or not waiting.count:
         # Not done: a mail that was never sent must not keep the next one back.
         outbox.drop([row.pk])
         did.needless += 1

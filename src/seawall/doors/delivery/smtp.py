@@ -25,14 +25,56 @@ LAST_BEGINNING_SECONDS = 15.0
 Send = Callable[[MailSettings, Sequence[EmailMessage], str], Iterator[tuple[EmailMessage, MailTrouble | None]]]
 
 
+class Hangup:
+    """Ends the conversation that is under way, and lets none begin: for a process that is told to stop.
+
+    Only looking up the server's name cannot be ended; it takes as long as the system lets it.
+    """
+
+    def __init__(self) -> None:
+        self._door = threading.Lock()
+        self._line: socket.socket | None = None
+        self.done = False
+
+    def hang_up(self) -> None:
+        """From any thread, and more than once."""
+        with self._door:
+            self.done = True
+            if self._line is not None:
+                # Whoever waits for its next byte, or for the connection itself, gets an error.
+                with contextlib.suppress(OSError):
+                    self._line.shutdown(socket.SHUT_RDWR)
+
+    def watch(self, line: socket.socket | None) -> None:
+        """This is the line now; None when the conversation is over. ConnectionAbortedError once it was hung up."""
+        with self._door:
+            self._line = line
+            if self.done and line is not None:
+                raise ConnectionAbortedError
+
+
 def send_letters(
-    server: MailSettings, letters: Sequence[EmailMessage], hello: str
+    server: MailSettings, letters: Sequence[EmailMessage], hello: str, *, hangup: Hangup | None = None
 ) -> Iterator[tuple[EmailMessage, MailTrouble | None]]:
-    """The one `Send` that talks to a real server. `hello` is the name we give ourselves."""
+    """The one `Send` that talks to a real server. `hello` is the name we give ourselves.
+
+    Hung up by us, it ends without a word: what it did not come to is nobody's fault and goes with the next.
+    """
+    ours = hangup or Hangup()
+    try:
+        yield from _send(server, letters, hello, ours)
+    except MailTrouble:
+        if not ours.done:
+            raise
+
+
+def _send(
+    server: MailSettings, letters: Sequence[EmailMessage], hello: str, hangup: Hangup
+) -> Iterator[tuple[EmailMessage, MailTrouble | None]]:
     started = time.monotonic()
-    with _conversation(server, hello) as client:
+    with _conversation(server, hello, hangup) as client:
         for letter in letters:
-            if time.monotonic() - started > LAST_BEGINNING_SECONDS:
+            if hangup.done or time.monotonic() - started > LAST_BEGINNING_SECONDS:
                 return
             try:
                 _hand_over(client, server, letter)
@@ -53,16 +95,16 @@ def _hand_over(client: smtplib.SMTP, server: MailSettings, letter: EmailMessage)
 
 
 @contextlib.contextmanager
-def _conversation(server: MailSettings, hello: str) -> Iterator[smtplib.SMTP]:
+def _conversation(server: MailSettings, hello: str, hangup: Hangup) -> Iterator[smtplib.SMTP]:
     """A client that has said hello, is encrypted and signed in. Errors leave as MailTrouble."""
     client = smtplib.SMTP(local_hostname=hello, timeout=STEP_SECONDS)
     overdue = threading.Event()
     watch = threading.Timer(CONVERSATION_SECONDS, _cut, (client, overdue))
     watch.daemon = True
     try:
-        _open(client, server)
+        _open(client, server, hangup)
         watch.start()
-        _greet(client, server)
+        _greet(client, server, hangup)
         yield client
         # The mail is with the server; how it takes our leave changes nothing.
         with contextlib.suppress(smtplib.SMTPException, OSError):
@@ -71,31 +113,55 @@ def _conversation(server: MailSettings, hello: str) -> Iterator[smtplib.SMTP]:
         raise MailTrouble(Why.TIMED_OUT) if overdue.is_set() else trouble_of(error) from None
     finally:
         watch.cancel()
+        hangup.watch(None)
         client.close()
 
 
-def _open(client: smtplib.SMTP, server: MailSettings) -> None:
-    connected = socket.create_connection((server.host, server.port), timeout=STEP_SECONDS)
+def _open(client: smtplib.SMTP, server: MailSettings, hangup: Hangup) -> None:
+    connected = _connected(server, hangup)
     try:
-        client.sock = _encrypted(connected, server) if server.security is Security.TLS else connected
+        client.sock = _encrypted(connected, server, hangup) if server.security is Security.TLS else connected
     except BaseException:
         connected.close()
         raise
 
 
-def _greet(client: smtplib.SMTP, server: MailSettings) -> None:
+def _connected(server: MailSettings, hangup: Hangup) -> socket.socket:
+    """As `socket.create_connection`, but the line can be hung up while it is being made."""
+    until = time.monotonic() + STEP_SECONDS
+    trouble: OSError = OSError("no address")
+    for family, kind, protocol, _name, address in socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM):
+        connected = socket.socket(family, kind, protocol)
+        try:
+            connected.settimeout(max(until - time.monotonic(), 0.1))
+            hangup.watch(connected)
+            connected.connect(address)
+            hangup.watch(connected)
+        except OSError as error:
+            connected.close()
+            trouble = error
+        except BaseException:
+            connected.close()
+            raise
+        else:
+            connected.settimeout(STEP_SECONDS)
+            return connected
+    raise trouble
+
+
+def _greet(client: smtplib.SMTP, server: MailSettings, hangup: Hangup) -> None:
     reply, said = client.getreply()
     if reply != 220:
         raise smtplib.SMTPConnectError(reply, said)
     client.ehlo_or_helo_if_needed()
     if server.security is Security.STARTTLS:
-        _start_tls(client, server)
+        _start_tls(client, server, hangup)
         client.ehlo_or_helo_if_needed()
     if server.username:
         client.login(server.username, server.password)
 
 
-def _start_tls(client: smtplib.SMTP, server: MailSettings) -> None:
+def _start_tls(client: smtplib.SMTP, server: MailSettings, hangup: Hangup) -> None:
     if not client.has_extn("starttls"):
         raise MailTrouble(Why.NO_STARTTLS)
     reply, said = client.docmd("STARTTLS")
@@ -103,16 +169,25 @@ def _start_tls(client: smtplib.SMTP, server: MailSettings) -> None:
         raise smtplib.SMTPResponseException(reply, said)
     if client.sock is None:
         raise MailTrouble(Why.BROKE_OFF)
-    client.sock = _encrypted(client.sock, server)
+    client.sock = _encrypted(client.sock, server, hangup)
     # Whatever was said before in the clear, by whomever, counts no more (RFC 3207 §4.2).
     client.file = None
     client.ehlo_resp = client.helo_resp = None
     client.esmtp_features, client.does_esmtp = {}, False
 
 
-def _encrypted(connected: socket.socket, server: MailSettings) -> ssl.SSLSocket:
+def _encrypted(connected: socket.socket, server: MailSettings, hangup: Hangup) -> ssl.SSLSocket:
     """Verified against the system's own store of authorities, for the name that the owner gave."""
-    return ssl.create_default_context().wrap_socket(connected, server_hostname=server.host)
+    context = ssl.create_default_context()
+    line = context.wrap_socket(connected, server_hostname=server.host, do_handshake_on_connect=False)
+    try:
+        # Wrapping took the line out of the old socket's hands.
+        hangup.watch(line)
+        line.do_handshake()
+    except BaseException:
+        line.close()
+        raise
+    return line
 
 
 def _cut(client: smtplib.SMTP, overdue: threading.Event) -> None:

@@ -9,7 +9,7 @@ from django.db.models import Count, QuerySet
 from seawall.doors.delivery.letter import Waiting
 from seawall.members.models import Person
 from seawall.record import outbox
-from seawall.screening.models import WAITING, Hold
+from seawall.screening.models import PENDING, WAITING, Hold
 
 #: The topics that make us tell people. Their rows are ours to finish.
 TOLD_OF = (outbox.HOLDS_WAITING, outbox.PERSON_ASKED)
@@ -68,6 +68,7 @@ def waiting_now(now: datetime) -> Waiting:
         deadline=first.expires_at if first else None,
         on_expiry=first.on_expiry if first else "",
         asked=found.filter(asked_at__isnull=False).count(),
+        undoable=Hold.objects.filter(WAITING, PENDING).exists(),
     )
 
 

@@ -19,8 +19,6 @@ from seawall.screening.explain import ExplainLinks
 from seawall.screening.flow import screen_signals
 from seawall.screening.gate_state import LoadedState
 from seawall.screening.model import (
-    CODE_NO_LOOK,
-    Action,
     Audience,
     Outcome,
     Policy,
@@ -29,13 +27,13 @@ from seawall.screening.model import (
     verdict_of,
 )
 from seawall.screening.recording import (
-    HeldPart,
     Idempotency,
     IdempotencyConflict,
     LedgerUnavailable,
     Recorded,
     Recorder,
     Recording,
+    held_parts,
 )
 from seawall.signals.extract import extract
 from seawall.signals.jail import Boundary
@@ -123,9 +121,10 @@ def screen(request: Request, loaded: LoadedState, jail: Boundary, clock: Clock, 
         verdict=_verdict(request, outcome, now, links),
         uploader=request.form.uploader,
         idempotency=_idempotency(request),
-        held_parts=_held(request.parts, outcome),
+        held_parts=held_parts(request.parts, outcome),
         store=request.surface.store_unmatched,
         hold_expiry=request.surface.hold_expiry,
+        context=request.form.context,
     )
 
 
@@ -184,16 +183,15 @@ def encode(verdict: Verdict) -> bytes:
 
 def _verdict(request: Request, outcome: Outcome, now: datetime, links: ExplainLinks) -> Verdict:
     """With a link to the uploader's page for whoever is stopped; it is recorded too, so that a replay says the same."""
-    verdict = verdict_of(
-        outcome,
-        screening_id=new_id("scr", lambda: now),
-        surface=request.surface.name,
-        content_id=request.form.content_id,
-        now=now,
+    return links.linked(
+        verdict_of(
+            outcome,
+            screening_id=new_id("scr", lambda: now),
+            surface=request.surface.name,
+            content_id=request.form.content_id,
+            now=now,
+        )
     )
-    if verdict.verdict is Action.ALLOW:
-        return verdict
-    return msgspec.structs.replace(verdict, explain_url=links.url(verdict.id))
 
 
 def _idempotency(request: Request) -> Idempotency | None:
@@ -201,15 +199,3 @@ def _idempotency(request: Request) -> Idempotency | None:
         return None
     digest = request_digest(request.form, request.parts)
     return Idempotency(api_key_id=request.key_id, key=request.idempotency_key, request_digest=digest)
-
-
-def _held(parts: Sequence[Part], outcome: Outcome) -> tuple[HeldPart, ...]:
-    """What a person will look at: only of what is held, and never of what nobody may look at."""
-    if outcome.verdict is not Action.HOLD or any(reason.code == CODE_NO_LOOK for reason in outcome.reasons):
-        return ()
-    held = []
-    for part in parts:
-        data = part.data if part.text is None else part.text.encode("utf-8", "surrogatepass")
-        if data is not None:
-            held.append(HeldPart(name=part.name, kind=part.kind, data=data))
-    return tuple(held)

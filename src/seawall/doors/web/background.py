@@ -2,7 +2,9 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,15 +12,17 @@ from typing import Self
 from django.db import close_old_connections, connections
 
 from seawall.doors.delivery.mail import deliver_due
+from seawall.doors.delivery.smtp import Hangup, send_letters
 from seawall.matching.imports import sweep_imports
+from seawall.members.accounts import sweep as sweep_accounts
 from seawall.record.clock import Clock
 from seawall.record.journal import clear_deleted
 from seawall.record.sequencer import sequence
 from seawall.record.signing import SigningKey
-from seawall.screening import holds
+from seawall.screening import explain, holds
 from seawall.screening.ledger import Ledger, LedgerRecorder
 from seawall.screening.ledger.batches import append_batches
-from seawall.screening.ledger.retention import drop_expired
+from seawall.screening.ledger.retention import drop_expired, links_needed_since
 from seawall.screening.publish import Publisher
 from seawall.settings import Settings
 
@@ -37,6 +41,14 @@ MAIL_SECONDS = 3.0
 #: How soon a ledger that can be written again is noticed.
 WATCH_SECONDS = 1.0
 
+#: A mail that is being sent when the server stops is cut short, and goes out with the next start. What cannot be cut
+#: short, the look-up of a name, is left behind after this long.
+LAST_PASS_SECONDS = 3.0
+
+#: A clock that is set by a time server moves by seconds; a machine that slept for longer waits an hour in vain.
+LEAP_SECONDS = 86_400.0
+LEAP_PATIENCE_SECONDS = 3_600.0
+
 #: Enough to fail on a full disk like a commit would.
 PROBE_BYTES = 64 * 1024
 
@@ -44,8 +56,18 @@ PROBE_BYTES = 64 * 1024
 class Repeated:
     """Runs a job again and again in a thread until stopped. A failing pass is logged and does not end the job."""
 
-    def __init__(self, name: str, job: Callable[[], object], *, every: float, at_once: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        job: Callable[[], object],
+        *,
+        every: float,
+        at_once: bool = False,
+        interrupt: Callable[[], object] | None = None,
+    ) -> None:
+        """`interrupt` ends a pass that waits for somebody else, when we are to stop."""
         self._name = name
+        self._interrupt = interrupt
         self._at_once = at_once
         self._job = job
         self._every = every
@@ -61,10 +83,16 @@ class Repeated:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Waits for the pass that runs."""
+    def end(self) -> None:
+        """No further pass; does not wait for the one that runs."""
         self._stop.set()
-        self._thread.join()
+        if self._interrupt is not None:
+            self._interrupt()
+
+    def stop(self) -> None:
+        """Waits for the pass that runs, but not for one that waits for the outside and cannot be interrupted."""
+        self.end()
+        self._thread.join(None if self._interrupt is None else LAST_PASS_SECONDS)
 
     def _run(self) -> None:
         try:
@@ -102,8 +130,42 @@ class Background:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        # All are told before any is waited for.
+        for job in self._jobs:
+            job.end()
         for job in self._jobs:
             job.stop()
+
+
+class ClockWatch:
+    """Whether the clock may be believed where something is destroyed or decided by it alone.
+
+    One that is years ahead for a minute would have every hold expire and every day deleted, keys and all. After a leap
+    it gets an hour in which somebody, or the time server, can set it right; `stopwatch` knows no leaps.
+    """
+
+    def __init__(self, clock: Clock, *, stopwatch: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._stopwatch = stopwatch
+        self._apart = self._difference()
+        self._leapt_at: float | None = None
+
+    def is_steady(self) -> bool:
+        """To be asked more often than the clock can go wrong by itself."""
+        apart, at = self._difference(), self._stopwatch()
+        leapt = apart - self._apart > LEAP_SECONDS
+        if leapt and self._leapt_at is None:
+            days = (apart - self._apart) / 86_400
+            logger.error("the clock leapt ahead by %.1f days: nothing expires or is deleted for an hour", days)
+            self._leapt_at = at
+        if leapt and self._leapt_at is not None and at - self._leapt_at < LEAP_PATIENCE_SECONDS:
+            return False
+        # Set right again, believed by now, or moved by little.
+        self._apart, self._leapt_at = apart, None
+        return True
+
+    def _difference(self) -> float:
+        return self._clock().timestamp() - self._stopwatch()
 
 
 class LedgerWatch:
@@ -168,16 +230,20 @@ def keep_log(ledger: Ledger, signing_key: SigningKey, clock: Clock) -> None:
 
 
 def keep_house(ledger: Ledger, clock: Clock) -> None:
-    """Holds whose time is over are settled, days that were kept long enough are dropped, remains are swept.
+    """Holds whose time is over are settled, days that were kept long enough are dropped, remains are swept, and the
+    keys of the uploader's links are renewed.
 
     Each is done whatever became of the others; the first failure is raised at the end.
     """
     failures = []
+    keys_dir = ledger.settings.keys_dir
     for step in (
         lambda: holds.expire_due(ledger, now=clock()),
         lambda: drop_expired(ledger, now=clock()),
         lambda: holds.sweep(ledger, now=clock()),
+        lambda: explain.renew(keys_dir, needed_since=links_needed_since(ledger, now=clock()), now=clock()),
         lambda: sweep_imports(clock()),
+        lambda: sweep_accounts(clock()),
         clear_deleted,
     ):
         try:
@@ -197,12 +263,24 @@ def jobs(
     watch: LedgerWatch,
     clock: Clock,
 ) -> list[Repeated]:
+    hangup, steady = Hangup(), ClockWatch(clock)
+    send = partial(send_letters, hangup=hangup)
     return [
         Repeated("publishing", lambda: publisher.publish_if_changed(clock()), every=PUBLISH_SECONDS),
         Repeated("keeping the log", lambda: keep_log(ledger, signing_key, clock), every=LOG_SECONDS),
         Repeated("settling", lambda: holds.settle_due(ledger, now=clock()), every=SETTLE_SECONDS, at_once=True),
         # In a thread of its own, as all of them: a mail server that hangs keeps nothing else waiting.
-        Repeated("sending mail", lambda: deliver_due(settings, now=clock()), every=MAIL_SECONDS),
-        Repeated("housekeeping", lambda: keep_house(ledger, clock), every=KEEP_SECONDS, at_once=True),
+        Repeated(
+            "sending mail",
+            lambda: deliver_due(settings, now=clock(), send=send),
+            every=MAIL_SECONDS,
+            interrupt=hangup.hang_up,
+        ),
+        Repeated(
+            "housekeeping",
+            lambda: keep_house(ledger, clock) if steady.is_steady() else None,
+            every=KEEP_SECONDS,
+            at_once=True,
+        ),
         Repeated("watching the ledger", watch.look, every=WATCH_SECONDS),
     ]

@@ -3,21 +3,23 @@
 import ipaddress
 from collections.abc import MutableMapping
 from contextlib import suppress
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
-from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.auth import get_user
 from django.db import close_old_connections
+from django.http import HttpRequest, parse_cookie
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 
+from seawall.doors.console.sign_in.sessions import SessionStore
 from seawall.doors.gate import Refused, problem_answer
 from seawall.doors.gate.body import Receive
 from seawall.doors.gate.problems import Answer
+from seawall.members.accounts import role_of
+from seawall.members.models import Account
 from seawall.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -110,18 +112,19 @@ async def _too_large_page(*, most: int | None) -> Answer:
 
 
 async def _signed_in(cookies: bytes) -> bool:
-    try:
-        found = SimpleCookie(cookies.decode("latin-1")).get(django_settings.SESSION_COOKIE_NAME)
-    except CookieError:
-        return False
-    return found is not None and await sync_to_async(_has_account)(found.value)
+    # As Django reads them: a cookie of another program on this host, which may look like anything, hides none of ours.
+    found = parse_cookie(cookies.decode("latin-1")).get(django_settings.SESSION_COOKIE_NAME, "")
+    return bool(found) and await sync_to_async(_has_account)(found)
 
 
 def _has_account(session_key: str) -> bool:
-    """Whether a session of this key exists and somebody signed in to it."""
+    """Whether whoever signed in to this session could still open a page: neither left nor signed out elsewhere."""
+    request = HttpRequest()
     close_old_connections()
     try:
-        return SESSION_KEY in SessionStore(session_key)
+        request.session = SessionStore(session_key)
+        account = get_user(request)
+        return isinstance(account, Account) and role_of(account) is not None
     finally:
         close_old_connections()
 

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from importlib.metadata import version
 from types import FrameType
 
@@ -22,7 +23,7 @@ from seawall.doors.web.connections import GuardedProtocol, most_connections, pro
 from seawall.doors.web.logs import log_to_stdout
 from seawall.members.accounts import OWNER_LINK_VALID, is_set_up, new_setup_link
 from seawall.members.people import ensure_owner
-from seawall.record.clock import Clock, system_clock
+from seawall.record.clock import Clock, rfc3339, system_clock
 from seawall.record.signing import SigningKey, load_or_create_signing_key
 from seawall.screening.ledger import Ledger, LedgerRecorder
 from seawall.screening.publish import Publisher
@@ -118,7 +119,9 @@ def configuration(settings: Settings, application: object) -> uvicorn.Config:
 
 
 def show_setup_link(settings: Settings, clock: Clock, port: int) -> None:
-    """Print the one-time link while nobody has an account. It is no line of the log: it opens something."""
+    """Print the one-time link while nobody has an account. It goes past the logging, whose lines other programs keep
+    and pass on, because it opens something; where they are JSON, so is this.
+    """
     if is_set_up():
         return
     try:
@@ -131,10 +134,19 @@ def show_setup_link(settings: Settings, clock: Clock, port: int) -> None:
         return
     finally:
         connections.close_all()
-    minutes = int(OWNER_LINK_VALID.total_seconds() // 60)
     # Port 0 asks for any free one; the link must name it.
     link = f"{msgspec.structs.replace(settings, port=port).people_url}/setup/{token}"
-    print(_("Set up this Seawall (works once, for {minutes} minutes):").format(minutes=minutes), link, flush=True)  # noqa: T201 - for the person who started it
+    print(setup_line(link, now, json=settings.log_format == "json"), flush=True)  # noqa: T201 - for the person who started it
+
+
+def setup_line(link: str, now: datetime, *, json: bool) -> str:
+    """The link as a line for people, or as an object of the same form as the log's lines."""
+    minutes = int(OWNER_LINK_VALID.total_seconds() // 60)
+    text = _("Set up this Seawall (works once, for {minutes} minutes):").format(minutes=minutes)
+    if not json:
+        return f"{text} {link}"
+    line = {"time": now.isoformat(timespec="milliseconds"), "level": "info", "logger": __name__, "message": text}
+    return msgspec.json.encode({**line, "setup_link": link, "expires_at": rfc3339(now + OWNER_LINK_VALID)}).decode()
 
 
 class Server(uvicorn.Server):

@@ -5,11 +5,13 @@ import secrets
 import sys
 import traceback
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path
 
+from seawall.app import FORM_BYTES
 from seawall.doors.api.context import context_of
 
 logger = logging.getLogger(__name__)
@@ -38,10 +40,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _page(request, "500", 500, error_id=error_id)
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django passes it by name
-    """A host that is not ours, a form that is too large, an address that cannot be read."""
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A form that is too large or cannot be read, or an address that cannot."""
     if request.path.startswith(PROGRAMS):
         return context_of(request).refuse("not_found", "This address cannot be read.")
+    if isinstance(exception, RequestDataTooBig):
+        return _page(request, "413", 413, most=FORM_BYTES)
     return _page(request, "400", 400)
 
 
@@ -54,7 +58,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
     return _page(request, "403", 403)
 
 
-def _page(request: HttpRequest, name: str, status: int, **more: str) -> HttpResponse:
+def _page(request: HttpRequest, name: str, status: int, **more: object) -> HttpResponse:
     """The page of an error. That of a fault is drawn without the database, which may be what is broken; the others say
     who is signed in. Django draws them in a thread whose connection the end of the request does not close, so it is
     looked after here: it would stay open, and after a restart of the database fail for good.

@@ -10,8 +10,8 @@ These functions use tables: import them once Django is set up.
 from seawall.screening.holds.asking import ask_for_person
 from seawall.screening.holds.decisions import decide, expire_due, resolve, settle_due, undo
 from seawall.screening.holds.explaining import explained
-from seawall.screening.holds.kept import parts, reveal, sweep
-from seawall.screening.holds.listing import count_waiting, counts, decided_page, waiting, waiting_page, why
+from seawall.screening.holds.kept import names, parts, reveal, sweep
+from seawall.screening.holds.listing import count_waiting, counts, decided_page, record_of, waiting, waiting_page, why
 from seawall.screening.holds.model import (
     UNDO_SECONDS,
     Asked,
@@ -54,7 +54,9 @@ __all__ = [
     "decided_page",
     "expire_due",
     "explained",
+    "names",
     "parts",
+    "record_of",
     "resolve",
     "reveal",
     "settle_due",

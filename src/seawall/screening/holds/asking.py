@@ -108,7 +108,9 @@ def _open(hold: Hold, verdict: Verdict, now: datetime) -> bool:
         raise HoldError("too_late", "The time in which one can ask is over.", _WRITE)
     recent = Hold.objects.filter(state=HoldPhase.WAITING, surface=hold.surface, asked_at__gt=now - A_DAY)
     if recent.order_by("asked_at", "screening_id")[:MOST_ASKED_A_DAY].count() >= MOST_ASKED_A_DAY:
-        raise HoldError("too_many_asked", "Too many people have asked for a person to look today.", _WRITE)
+        text = "Too many people have asked for a person to look today."
+        step = "Try again tomorrow, or write to the platform where you uploaded it."
+        raise HoldError("too_many_asked", text, step)
     if hold.state == HoldPhase.EXPIRED:
         hold.state, hold.outcome = str(HoldPhase.WAITING), ""
         hold.resolved_at, hold.resolved_by, hold.reason = None, "", ""

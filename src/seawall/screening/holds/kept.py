@@ -1,5 +1,6 @@
 """The bytes of held uploads: shown to whoever decides, and destroyed when nobody needs them any more."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
@@ -7,10 +8,12 @@ from itertools import islice
 from django.db import transaction
 
 from seawall.record.events import HoldLooked
+from seawall.record.generation import began_at
 from seawall.record.ids import id_time
 from seawall.record.journal import record
 from seawall.screening.holds.model import HoldError, HoldPhase, Revealed
 from seawall.screening.holds.rows import require_actor, require_id
+from seawall.screening.ledger.held import HeldName
 from seawall.screening.ledger.ledger import Ledger
 from seawall.screening.ledger.model import KeyDestroyed, LedgerDamaged
 from seawall.screening.ledger.storage import StorageFailed
@@ -19,6 +22,8 @@ from seawall.screening.recording import HeldPart
 from seawall.signals.extract import preview_of
 from seawall.signals.jail import Boundary
 from seawall.signals.model import Kind, Part
+
+_log = logging.getLogger("seawall.holds")
 
 #: Held bytes this young may belong to a verdict that is just being recorded.
 IN_FLIGHT = timedelta(hours=1)
@@ -37,6 +42,15 @@ def parts(ledger: Ledger, screening_id: str) -> tuple[HeldPart, ...]:
     return ledger.held.parts(screening_id)
 
 
+def names(ledger: Ledger, screening_id: str) -> tuple[HeldName, ...]:
+    """What was kept of an upload, for a page that shows nothing of it: its bytes stay enciphered.
+
+    Raises:
+        LedgerDamaged: it is not what was written.
+    """
+    return ledger.held.names(screening_id)
+
+
 def reveal(
     ledger: Ledger, screening_id: str, number: int, *, clear: bool, by: str, jail: Boundary, now: datetime
 ) -> Revealed:
@@ -52,15 +66,15 @@ def reveal(
     if not Hold.objects.filter(screening_id=screening_id).exists():
         text = f"There is no hold {screening_id}."
         raise HoldError("unknown_screening", text, "It may have been dropped with its day.")
-    held = parts(ledger, screening_id)
-    if not 0 <= number < len(held):
-        text = f"{screening_id} has {len(held)} parts that were kept."
+    kept = len(names(ledger, screening_id))
+    if not 0 <= number < kept:
+        text = f"{screening_id} has {kept} parts that were kept."
         raise HoldError("no_preview", text, "Decide from the reasons, or ask the platform for the upload.")
     event = HoldLooked(by=by, screening=screening_id, part=number, clear=clear)
     require_actor(event)
     with transaction.atomic():
         record(event, now=now)
-    return _revealed(number, held[number], clear=clear, jail=jail)
+    return _revealed(number, ledger.held.part(screening_id, number), clear=clear, jail=jail)
 
 
 def _revealed(number: int, part: HeldPart, *, clear: bool, jail: Boundary) -> Revealed:
@@ -90,21 +104,40 @@ def sweep(ledger: Ledger, *, now: datetime) -> int:
     """Destroy bytes that nobody needs any more; returns of how many holds.
 
     Needed are those of holds that wait, and of refused ones until their appeal window ends. A crash leaves others.
+    Bytes older than the database are not ours to judge: with a wrong SEAWALL_DATABASE_URL, or none, a start would
+    otherwise destroy what people still have to decide about.
     """
     ledger.keys.sweep(now=now)
     ledger.held.sweep(now=now)
-    count = 0
+    began = began_at() or now
+    count = foreign = 0
     for ids in _chunks(ledger.held.ids()):
         found = {hold.screening_id: hold for hold in Hold.objects.filter(screening_id__in=ids)}
         for screening_id in ids:
             hold = found.get(screening_id)
             needed = _may_be_recorded(ledger, screening_id, now) if hold is None else _is_needed(hold, now)
-            if not needed:
-                ledger.held.destroy(screening_id)
-                count += 1
+            if needed:
+                continue
+            if hold is None and id_time("scr", screening_id) < began:
+                foreign += 1
+                continue
+            ledger.held.destroy(screening_id)
+            count += 1
+    _tell_foreign(ledger, foreign)
     over = Hold.objects.filter(keep_bytes_until__lte=now)
     over.update(keep_bytes_until=None, has_preview=False)
     return count
+
+
+def _tell_foreign(ledger: Ledger, count: int) -> None:
+    """Once, not each minute."""
+    if count and count != ledger.foreign_bytes:
+        _log.warning(
+            "the bytes of %d held uploads are older than this database, which does not know them; they stay. "
+            "Is it the right database (SEAWALL_DATABASE_URL)?",
+            count,
+        )
+    ledger.foreign_bytes = count
 
 
 def _is_needed(hold: Hold, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessTha
 from seawall.screening.holds.model import HoldCounts, HoldError, HoldPhase, HoldState, Page
 from seawall.screening.holds.rows import state_of
 from seawall.screening.ledger.ledger import Ledger
+from seawall.screening.ledger.model import LedgerEntry
 from seawall.screening.model import Verdict
 from seawall.screening.models import Hold
 
@@ -92,6 +93,11 @@ def counts(*, limit: int = COUNTED) -> HoldCounts:
     """Both numbers for the home page, in two queries that read at most `limit` entries of an index each."""
     asked = count_waiting(limit=limit, asked_only=True)
     return HoldCounts(waiting=count_waiting(limit=limit), asked=asked, limit=limit)
+
+
+def record_of(ledger: Ledger, screening_id: str) -> LedgerEntry | None:
+    """What the ledger has of a hold, the uploader's words included; None where it cannot be read (any more)."""
+    return ledger.read_many([screening_id]).get(screening_id)
 
 
 def why(ledger: Ledger, ids: Iterable[str]) -> dict[str, Verdict]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from seawall.screening.model import Claim
+from seawall.screening.model import Claim, HoldExpiry
 from seawall.signals.model import Kind
 
 Item = TypeVar("Item")
@@ -64,8 +64,9 @@ class Asked:
 class HoldState:
     """The present state of a hold.
 
-    `outcome` is None while it waits; it waits until a `pending` decision has taken effect. `expires_at` None: only a
-    person ends it. `has_preview` says whether bytes are kept, `keep_bytes_until` when those of a refused one go.
+    `outcome` is None while it waits; it waits until a `pending` decision has taken effect. What happens at `expires_at`
+    was promised when it was held (`on_expiry`); where either is None, only a person ends it. `has_preview` says whether
+    bytes are kept, `keep_bytes_until` when those of a refused one go.
     """
 
     screening_id: str
@@ -74,6 +75,7 @@ class HoldState:
     outcome: HoldOutcome | None
     held_at: datetime
     expires_at: datetime | None
+    on_expiry: HoldExpiry | None
     resolved_at: datetime | None
     resolved_by: str | None
     reason: str

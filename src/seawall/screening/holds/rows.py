@@ -19,7 +19,7 @@ from seawall.screening.holds.model import (
 from seawall.screening.ledger.batches import append_batches
 from seawall.screening.ledger.ledger import Ledger
 from seawall.screening.ledger.model import LedgerFamily, Partition
-from seawall.screening.model import CODE_NO_LOOK, Claim, Surface, Verdict
+from seawall.screening.model import CODE_NO_LOOK, Claim, HoldExpiry, Surface, Verdict
 from seawall.screening.models import Hold, SurfaceRow
 from seawall.screening.policies import list_surfaces
 
@@ -117,6 +117,7 @@ def state_of(hold: Hold) -> HoldState:
         outcome=HoldOutcome(hold.outcome) if hold.outcome else None,
         held_at=hold.held_at,
         expires_at=hold.expires_at,
+        on_expiry=HoldExpiry(hold.on_expiry) if hold.on_expiry else None,
         resolved_at=hold.resolved_at,
         resolved_by=hold.resolved_by or None,
         reason=hold.reason,

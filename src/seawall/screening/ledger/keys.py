@@ -7,12 +7,13 @@ import os
 import re
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from seawall.record.durable import sync_directory
-from seawall.screening.ledger.model import KeyDestroyed, LedgerDamaged, Partition
+from seawall.record.durable import destroy_file, make_private_directory, sync_directory
+from seawall.screening.ledger.model import KeyDestroyed, LedgerDamaged, LedgerFamily, Partition
 
 KEY_BYTES = 32
 #: Keyed hashes and pseudonyms of different periods cannot be compared with one another (DESIGN §5).
@@ -22,6 +23,7 @@ UNFINISHED_AFTER = timedelta(hours=1)
 #: Keys of today, yesterday and their periods; more are only read again from their files.
 CACHED_KEYS = 16
 
+_PARTITION_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.([a-z]+)\.key")
 _PERIOD_FILE = re.compile(r"period-(\d+)\.(hash|pseudonym)\.key")
 
 
@@ -61,15 +63,28 @@ class KeyRing:
     def destroy(self, partition: Partition) -> None:
         """Make everything written under the partition's key unreadable, for good."""
         self._cache.clear()
-        self._make_directory()
+        make_private_directory(self._directory)
         marker = os.open(self._directory / f"{partition}.dropped", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.close(marker)
         sync_directory(self._directory)
         destroy_file(self._directory / f"{partition}.key")
 
+    def partitions(self) -> list[Partition]:
+        """Those that there is a key for, whichever database their rows are in; oldest first."""
+        found = []
+        for path in self._directory.glob("*.key"):
+            if name := _PARTITION_FILE.fullmatch(path.name):
+                with suppress(ValueError):
+                    found.append(Partition(day=date.fromisoformat(name[1]), family=LedgerFamily(name[2])))
+        return sorted(found)
+
     def destroy_old_periods(self, present: Iterable[Partition], today: date) -> list[int]:
-        """Destroy the keys of past periods that no present partition needs, and return their numbers."""
-        needed = {period_of(partition.day) for partition in present}
+        """Destroy the keys of past periods that no partition needs, and return their numbers.
+
+        Needed are those of `present` partitions, and of any that still has a key: started by mistake with another
+        database, we see none of its partitions, and must not make them unreadable.
+        """
+        needed = {period_of(partition.day) for partition in (*present, *self.partitions())}
         gone = set()
         for path in sorted(self._directory.glob("period-*.key")):
             found = _PERIOD_FILE.fullmatch(path.name)
@@ -105,7 +120,7 @@ class KeyRing:
         return key
 
     def _create(self, name: str) -> bytes:
-        self._make_directory()
+        make_private_directory(self._directory)
         try:
             write_durably(self._directory / name, secrets.token_bytes(KEY_BYTES))
         except FileExistsError:
@@ -115,12 +130,6 @@ class KeyRing:
         if key is None:
             raise LedgerDamaged(f"the key {name} vanished while it was made: does something clean keys/ledger?")
         return key
-
-    def _make_directory(self) -> None:
-        if not self._directory.is_dir():
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._directory.chmod(0o700)
-            sync_directory(self._directory.parent)
 
 
 def write_durably(path: Path, *chunks: bytes) -> None:
@@ -148,26 +157,14 @@ def sweep_unfinished(directory: Path, *, now: datetime) -> None:
     """Remove the partial keys that `write_durably` leaves in a directory when its process is killed."""
     for path in directory.glob(".*.key.*"):
         try:
-            old = path.stat().st_mtime < (now - UNFINISHED_AFTER).timestamp()
+            about = path.stat()
         except FileNotFoundError:
             # It was finished in this moment.
             continue
-        if old:
+        if about.st_mtime >= (now - UNFINISHED_AFTER).timestamp():
+            continue
+        if about.st_nlink > 1:
+            # Killed after the link: this is a second name of a key in use, and to overwrite one is to overwrite both.
+            path.unlink(missing_ok=True)
+        else:
             destroy_file(path)
-
-
-def destroy_file(path: Path) -> None:
-    """Overwrite and remove. Overwriting is a best effort: some disks and file systems keep old blocks all the same."""
-    try:
-        with path.open("r+b") as file:
-            size = path.stat().st_size
-            file.write(secrets.token_bytes(min(size, 1 << 16)))
-            file.flush()
-            os.fsync(file.fileno())
-    except FileNotFoundError:
-        return
-    except OSError:
-        # A full or worn disk must not keep us from removing the name.
-        pass
-    path.unlink(missing_ok=True)
-    sync_directory(path.parent)

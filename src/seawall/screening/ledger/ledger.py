@@ -32,6 +32,8 @@ class Ledger:
         self.settled: set[Partition] = set()
         #: The batch up to which each partition was logged when this process last looked, so that it need not ask.
         self.logged: dict[Partition, int] = {}
+        #: Of how many holds there are bytes that the database does not know; see `holds.sweep`.
+        self.foreign_bytes = 0
 
     def open(self) -> Storage:
         """A storage for the use of one thread; close it."""

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from seawall.record.ids import id_time, parse_id
-from seawall.screening.model import Action, HoldExpiry, Verdict
+from seawall.screening.model import Action, Context, HoldExpiry, Verdict
 
 
 class LedgerDamaged(RuntimeError):
@@ -98,7 +98,8 @@ class LedgerEntry:
     """One screening as it is read. Private signals have `value` None in the verdict.
 
     `keyed_signals` has a keyed hash at the place of each private signal, else None. `pseudonym` tells one uploader's
-    screenings of one period from another's; nothing leads back from it. `hold_expiry` is the promise made with a hold.
+    screenings of one period from another's; nothing leads back from it. `hold_expiry` is the promise made with a hold,
+    `context` what the uploader said with it for whoever looks: a stranger's words, to be shown as text.
     """
 
     verdict: Verdict
@@ -107,6 +108,7 @@ class LedgerEntry:
     pseudonym: bytes | None = field(repr=False)
     keyed_signals: tuple[bytes | None, ...] = field(repr=False)
     hold_expiry: HoldExpiry | None = None
+    context: Context | None = field(default=None, repr=False)
 
 
 def family_of(verdict: Verdict) -> LedgerFamily:

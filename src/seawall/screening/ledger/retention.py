@@ -3,7 +3,7 @@
 The event comes first, then the key, then the rows: what a crash leaves half done, the next call finishes.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -53,6 +53,16 @@ def drop_expired(ledger: Ledger, *, now: datetime) -> list[Partition]:
     if failures:
         raise failures[0]
     return dropped
+
+
+def links_needed_since(ledger: Ledger, *, now: datetime) -> datetime:
+    """What was stopped since then may still be asked about: its day is kept, or would be."""
+    appeal_days = max((surface.appeal_days for surface in list_surfaces()), default=0)
+    kept = _days_before(now, max(ledger.settings.keep_matched_days, appeal_days))
+    # By their keys: a database that we were started with by mistake knows nothing of them.
+    days = [one.day for one in ledger.keys.partitions() if one.family is LedgerFamily.MATCHED]
+    first = max(min([kept, *days]), date.min + timedelta(days=1))
+    return datetime.combine(first, time(), tzinfo=UTC) - GRACE
 
 
 def _is_old_enough(ledger: Ledger, partition: Partition, appeal_days: int, now: datetime) -> bool:

@@ -20,7 +20,7 @@ from seawall.screening.ledger.model import (
     millis,
     row_id,
 )
-from seawall.screening.model import Action, HoldExpiry, SignalSeen, Verdict
+from seawall.screening.model import Action, Context, HoldExpiry, SignalSeen, Verdict
 from seawall.screening.recording import Idempotency, Recording
 from seawall.signals import SIGNAL_TYPES
 
@@ -39,6 +39,8 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     pseudonym: bytes | None
     #: Of a hold: what its surface declared when it was held.
     hold_expiry: HoldExpiry | None = None
+    #: Of a hold: what the uploader said for whoever looks.
+    context: Context | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -99,13 +101,14 @@ class Sealer:
         """The row to store. UnicodeEncodeError for text that is no text (half a surrogate pair)."""
         verdict = recording.verdict
         keyed = tuple(map(self._hashes.signal, verdict.signals))
-        uploader = recording.uploader
+        uploader, held = recording.uploader, verdict.verdict is Action.HOLD
         sealed = _ENCODER.encode(
             Sealed(
                 verdict=_without_private(verdict, keyed),
                 keyed_signals=keyed,
                 pseudonym=None if uploader is None else self._hashes.pseudonym(uploader),
-                hold_expiry=recording.hold_expiry if verdict.verdict is Action.HOLD else None,
+                hold_expiry=recording.hold_expiry if held else None,
+                context=recording.context if held else None,
             )
         )
         nonce = next(self._nonces)
@@ -167,6 +170,7 @@ def unseal(row: Row, partition: Partition, keys: KeyRing) -> LedgerEntry:
         pseudonym=sealed.pseudonym,
         keyed_signals=sealed.keyed_signals,
         hold_expiry=sealed.hold_expiry,
+        context=sealed.context,
     )
 
 

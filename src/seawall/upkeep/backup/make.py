@@ -5,7 +5,6 @@ the batches that the database speaks of; then held bytes; the keys last, so that
 ledger that is dropped meanwhile would leave a gap: then it begins again.
 """
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -31,6 +30,7 @@ from seawall.settings import Settings
 from seawall.upkeep import postgresql
 from seawall.upkeep.backup.archive import LONGEST_NAME, ArchiveWriter, BadArchive, FileChanged
 from seawall.upkeep.backup.sealing import sealed_to, sealed_with_passphrase
+from seawall.upkeep.drafts import lock, sweep
 from seawall.upkeep.model import (
     MARGIN_BYTES,
     Manifest,
@@ -331,18 +331,28 @@ def _damaged(source: Path, problem: str) -> UpkeepRefused:
     )
 
 
+def backups_of(settings: Settings) -> Path:
+    """The data directory's own `backups/`. Root may back up what a service owns, whose upgrades write there later."""
+    backups = settings.data_dir / BACKUPS
+    with suppress(FileExistsError):
+        backups.mkdir(mode=0o700)
+        owner = settings.data_dir.stat()
+        if os.geteuid() == 0:
+            os.chown(backups, owner.st_uid, owner.st_gid)
+    return backups
+
+
 @contextmanager
 def _staging(settings: Settings) -> Iterator[Path]:
     """A directory for copies that are not encrypted yet: where the originals lie, so that no other disk sees them."""
-    backups = settings.data_dir / BACKUPS
-    with telling_of_a_full_disk(backups):
-        backups.mkdir(mode=0o700, exist_ok=True)
-        _sweep(backups, ".staging-*")
+    with telling_of_a_full_disk(settings.data_dir):
+        backups = backups_of(settings)
+        sweep(backups, ".staging-*", ".before-*.partial")
         place = backups / f".staging-{secrets.token_hex(4)}"
         place.mkdir(mode=0o700)
     descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor)
         with telling_of_a_full_disk(place):
             yield place
     finally:
@@ -353,29 +363,15 @@ def _staging(settings: Settings) -> Iterator[Path]:
 @contextmanager
 def _partial(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A file beside the target that becomes it at the end, and is gone after any failure but a kill."""
-    _sweep(target.parent, f".{escape(target.name)}.*.partial")
+    # Of names with the time in them, too: tonight's is another than that of the night when somebody pulled the plug.
+    sweep(target.parent, f".{escape(target.name)}.*.partial", ".seawall-????????T??????Z.tar*.partial")
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
         # Closing writes what is still buffered, and can fail like any write.
         with telling_of_a_full_disk(target):
             descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "w+b") as out:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock(descriptor)
                 yield partial, out
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _sweep(directory: Path, pattern: str) -> None:
-    """Remove what killed attempts left: the kernel gave their locks back."""
-    for path in directory.glob(pattern):
-        with suppress(OSError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
-            finally:
-                os.close(descriptor)

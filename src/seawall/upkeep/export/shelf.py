@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from gettext import gettext as _
+from glob import escape
 from pathlib import Path
 from typing import IO, Protocol
 
 from seawall.record.durable import sync_directory
+from seawall.upkeep.drafts import lock, sweep
 from seawall.upkeep.model import UpkeepRefused, telling_of_a_full_disk
 
 ZIP = ".zip"
@@ -69,19 +71,23 @@ def shelf(target: Path, *, now: datetime) -> Iterator[Shelf]:
         raise UpkeepRefused(
             _("there is no directory {place}").format(place=target.parent), _("create it, or give another place")
         )
+    # A killed export has everything in the clear.
+    sweep(target.parent, f".{escape(target.name)}.????????.partial")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
         with telling_of_a_full_disk(target):
             if target.suffix.lower() == ZIP:
                 descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 with os.fdopen(descriptor, "w+b") as out:
+                    lock(descriptor)
                     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
                         yield _Zip(archive, now)
                     out.flush()
                     os.fsync(descriptor)
             else:
                 draft.mkdir(mode=0o700)
-                yield _Directory(draft)
+                with _locked(draft):
+                    yield _Directory(draft)
             draft.rename(target)
             sync_directory(target.absolute().parent)
     finally:
@@ -89,3 +95,13 @@ def shelf(target: Path, *, now: datetime) -> Iterator[Shelf]:
             shutil.rmtree(draft, ignore_errors=True)
         else:
             draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)

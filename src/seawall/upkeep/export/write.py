@@ -303,6 +303,7 @@ def _screening(ledger: Ledger, day: Partition, row: Row) -> dict[str, Any]:
         "pseudonym": None if entry.pseudonym is None else entry.pseudonym.hex(),
         "keyed_signals": [None if one is None else one.hex() for one in entry.keyed_signals],
         "hold_expiry": entry.hold_expiry,
+        "context": entry.context,
     }
 
 

@@ -19,11 +19,13 @@ import pytest
 from PIL import Image
 
 from seawall.app import try_lock
-from seawall.doors.cli.demo.command import LISTED, SENT, UNLISTED, curl_line
+from seawall.doors.cli.demo.command import LISTED, SENT, UNLISTED, curl_line, set_up
 from seawall.doors.cli.demo.draw import write_all
+from seawall.doors.cli.invocation import Invocation
 from seawall.settings import Settings
 from seawall.signals.image import compute
 from tests.rooms.doors.cli.conftest import PICTURES, CommandLine
+from tests.rooms.upkeep.scene import old_directory
 
 #: A start loads Django, migrates, opens decoders and lists three pictures; shared cores make it slow.
 PATIENCE = 90
@@ -132,6 +134,22 @@ def listed_meanwhile(place: Path) -> None:
 def bank_status(place: Path) -> str:
     command = [sys.executable, "-m", "seawall", "--data-dir", str(place / "seawall-demo"), "--json", "bank", "list"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_an_old_demonstration_is_upgraded_with_a_backup_first(nowhere: CommandLine) -> None:
+    settings = old_directory(nowhere.settings.data_dir)
+    invocation = Invocation()
+    invocation.flags.update(data_dir=str(settings.data_dir), database_url="", decoders=1)
+    set_up(invocation, invocation.settings)
+    (backup,) = (settings.data_dir / "backups").glob("before-*.tar")
+    assert "0.1.0" in nowhere("restore", "--check", backup).out
+    assert [one["signals"] for one in nowhere.json("bank", "list") if one["bank"] == "demo-pictures"] == [6]
+
+
+def test_a_demonstration_of_a_newer_release_is_left_alone(seawall: CommandLine) -> None:
+    (seawall.settings.data_dir / "version").write_text("99.0\n")
+    assert "downgrade refused" in seawall.refused("demo", "--port", "0")
+    assert not (seawall.settings.data_dir / "pictures").exists()
 
 
 def test_a_taken_port_is_said_before_anything_is_made(nowhere: CommandLine) -> None:

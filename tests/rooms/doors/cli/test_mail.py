@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from seawall.members.models import Person
+from seawall.record.events import MailServerChosen
+from seawall.record.journal import read
+from seawall.record.models import Event
 from tests.docs.shown import blocks
 from tests.rooms.doors.cli.conftest import CommandLine
 from tests.rooms.doors.delivery.post_office import PASSWORD, USERNAME, PostOffice, open_office
@@ -29,6 +32,9 @@ def test_a_server_is_set_tried_and_off_again(seawall: CommandLine) -> None:
     assert seawall.json("mail", "off") == [{"was_on": True}]
     assert seawall.json("mail", "off") == [{"was_on": False}]
     assert "seawall mail set" in seawall("mail", "show").out
+    told = [read(row) for row in Event.objects.filter(name=MailServerChosen.name).order_by("serial")]
+    chosen = [event.security for event in told if isinstance(event, MailServerChosen)]
+    assert chosen == ["none", "off"], "each change is on record, and what changes nothing is none"
 
 
 WAYS: list[tuple[Callable[[Path], list[str]], str | None]] = [

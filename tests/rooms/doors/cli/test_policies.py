@@ -83,3 +83,13 @@ def test_a_missing_file_is_said(seawall: CommandLine, tmp_path: Path) -> None:
 
 def test_a_directory_without_a_policy_says_what_to_do(on_both: CommandLine) -> None:
     assert "seawall serve" in on_both.refused("policy", "show")
+
+
+def test_banks_and_labels_are_both_needed_and_so_it_says(seawall: CommandLine, tmp_path: Path) -> None:
+    for name in ("mine", "other"):
+        seawall("bank", "create", name)
+    rule = {**RULE, "banks": ["mine", "other"], "labels": ["tvec", "manual"], "max_distance": 5, "min_confirmed_by": 2}
+    seawall("policy", "save", write(tmp_path / "rules.json", [rule, {**RULE, "name": "second"}]))
+    said = seawall("policy", "show").out
+    both = "bank mine or bank other and label tvec or label manual and distance up to 5 and confirmed by 2 or more"
+    assert [line.split("when")[1].strip() for line in said.splitlines() if "  when " in line] == [both, "bank mine"]

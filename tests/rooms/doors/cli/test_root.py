@@ -107,6 +107,17 @@ def test_unknown_and_malformed_settings_are_named(nowhere: CommandLine, monkeypa
     assert "port" in nowhere.refused("bank", "list")
 
 
+def test_a_directory_that_another_process_is_making_is_left_to_it(nowhere: CommandLine) -> None:
+    """Two that make the same tables at once fail, both."""
+    place = nowhere.settings.data_dir
+    place.mkdir()
+    with try_lock(place):
+        assert "served by process" in nowhere.refused("bank", "create", "ours")
+    assert [path.name for path in place.iterdir()] == ["serve.lock"]
+    # What a process that was killed just then leaves is no reason to refuse the place for good.
+    assert "Bank ours is there" in nowhere("bank", "create", "ours").out
+
+
 def test_a_damaged_toml_is_named(nowhere: CommandLine) -> None:
     nowhere.settings.data_dir.mkdir()
     (nowhere.settings.data_dir / "seawall.toml").write_text("port = = 1")

@@ -8,7 +8,9 @@ from seawall.app import try_lock
 from seawall.doors.cli import screening
 from seawall.doors.cli.screening import WORST_FIRST, worst
 from seawall.record.clock import system_clock
+from seawall.screening.explain import load, open_link
 from seawall.screening.ledger import Ledger
+from seawall.screening.model import Claim, Context
 from seawall.screening.models import Hold
 from seawall.screening.publish import Publisher
 from tests.rooms.doors.cli.conftest import CommandLine
@@ -106,6 +108,31 @@ def test_recorded_it_is_in_the_ledger_and_the_log(listed: CommandLine, picture: 
     (verified,) = listed.json("log", "verify")
     assert verified["ok"] is True
     assert verified["pending"] == 0
+
+
+def test_recorded_it_has_the_link_to_the_uploaders_page(listed: CommandLine, picture: Picture) -> None:
+    words = ("--record", "--surface", "posts")
+    (line,) = listed.json("screen", picture("harbour"), *words, code=11)
+    before, _, token = line["explain_url"].rpartition("/")
+    assert before == f"{listed.settings.base_url}/x"
+    keys = load(listed.settings.keys_dir)
+    assert keys is not None
+    assert open_link(token, keys) == line["id"]
+    entry = Ledger(listed.settings).read(line["id"])
+    assert entry is not None
+    assert entry.verdict.explain_url == line["explain_url"]
+    assert f"{before}/" in listed("screen", picture("harbour"), *words, code=11).out
+    # A dry run has no id, and nobody is stopped by it or by an allow.
+    assert listed.json("screen", picture("harbour"), code=11)[0]["explain_url"] is None
+    assert listed.json("screen", "--text", "harmless", *words)[0]["explain_url"] is None
+
+
+def test_what_was_said_with_a_recorded_upload_waits_for_whoever_decides(listed: CommandLine, picture: Picture) -> None:
+    words = ("--record", "--surface", "posts", "--claim", "art", "--claim-text", "A collage.")
+    (line,) = listed.json("screen", picture("harbour"), *words, code=10)
+    entry = Ledger(listed.settings).read(line["id"])
+    assert entry is not None
+    assert entry.context == Context(claim=Claim.ART, text="A collage.")
 
 
 def test_recorded_text_that_nobody_may_read_back_from_the_directory(listed: CommandLine) -> None:

@@ -31,3 +31,22 @@ def test_until_the_wizard_is_done_it_is_where_its_owner_is(
     Instance.objects.update(next_step="surface")
     assert owner.get("/").headers["location"] == "/setup"
     assert reader.get("/").status_code == 200
+
+
+#: Pages that take no form.
+SHOWN_ONLY = ("/", "/sources", "/log", "/health", "/health/examined", "/holds")
+
+
+def test_a_wrong_method_tells_a_stranger_nothing(stranger: Browser, reader: Browser) -> None:
+    """Who may not see a page does not learn either what it would take."""
+    for path in SHOWN_ONLY:
+        answer = stranger.post(path, page="/account/login/")
+        assert (answer.status_code, answer.headers.get("location")) == (302, "/account/login/?next=/"), path
+        assert reader.post(path, page="/me").status_code == 405, path
+    assert stranger.request("HEAD", "/try").headers["location"] == "/account/login/?next=/try"
+
+
+def test_whoever_asks_for_the_head_of_a_page_gets_it(reader: Browser) -> None:
+    for path in (*SHOWN_ONLY, "/try", "/banks", "/me", "/log/verified"):
+        answer = reader.request("HEAD", path)
+        assert (answer.status_code, answer.content) == (200, b""), path

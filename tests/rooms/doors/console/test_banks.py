@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from seawall.doors.console.banks.forms import LARGEST_LIST_BYTES
 from seawall.matching.banks import add_signals, create_bank, find_bank
 from seawall.matching.browse import PAGE
 from seawall.matching.imports import import_list
@@ -550,3 +551,14 @@ def test_pages_go_on_to_the_last_signal(plenty: Console) -> None:
         rest = reader.get(f"{start}?before={last}").text
         assert len(re.findall(r"/signals/sig_", rest)) == 10
         assert "?before=" not in rest
+
+
+def test_a_list_that_would_take_too_long_is_for_the_machine(moderator: Browser, bank: Bank) -> None:
+    before = Row.objects.count()
+    large = b"type,value\n" + b"x" * LARGEST_LIST_BYTES
+    answer = moderator.post("/banks/ours/import", {}, files={"file": ("l.csv", large, "text/csv")})
+    assert answer.status_code == 422
+    assert "This list has 16.0\xa0MB. Up to 16.0\xa0MB are imported here" in answer.text
+    assert "seawall bank import ours" in answer.text
+    assert Row.objects.count() == before
+    assert not Import.objects.exists()

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from seawall.doors.console.behind import Behind
+from seawall.doors.console.templatetags.reading import with_code
 from seawall.record.clock import system_clock
 from seawall.screening.policies import save_surface
 from tests.rooms.doors.console.browsing import Browser, Console
@@ -54,3 +55,21 @@ def test_work_behind_a_page_is_done_once_and_its_failure_is_told() -> None:
     behind.start(work, system_clock)
     behind.wait(10)
     assert (behind.done.result, behind.done.error) == (None, "ValueError")
+
+
+def test_commands_are_set_as_code_and_nothing_is_let_through() -> None:
+    assert with_code("run `seawall doctor` & <b>look</b>") == (
+        "run <code>seawall doctor</code> &amp; &lt;b&gt;look&lt;/b&gt;"
+    )
+    assert with_code("`<script>`") == "<code>&lt;script&gt;</code>"
+    assert with_code("one ` left over") == "one ` left over"
+    assert with_code("") == ""
+
+
+def test_what_the_doctor_says_has_no_marks_of_the_command_line(sqlite_console: Console, reader: Browser) -> None:
+    reader.get("/health")
+    sqlite_console.app._console.examination.wait(60)
+    shown = reader.get("/health/examined").text
+    assert "Next:" in shown
+    assert "`" not in shown
+    assert "<code>seawall" in shown

@@ -1,8 +1,12 @@
+from datetime import timedelta
+
 from allauth.mfa.models import Authenticator
 
 from seawall.doors.delivery import server as mail_server
 from seawall.matching.banks import add_signals, create_bank
+from seawall.matching.models import Bank
 from seawall.members.issue import issue_key
+from seawall.members.models import ApiKey
 from seawall.members.roles import Role
 from seawall.record.clock import system_clock
 from seawall.signals.model import Signal
@@ -82,3 +86,25 @@ def test_sources_are_dated_and_lead_nowhere_by_themselves(reader: Browser) -> No
 def test_an_unknown_period_is_a_week(owner: Browser) -> None:
     for period in ("", "x", "%3Cscript%3E", "week" * 1_000):
         assert '?period=week" aria-current="true"' in owner.get(f"/?period={period}").text
+
+
+def test_a_key_that_expires_is_told_of_before_and_after(sqlite_console: Console, owner: Browser) -> None:
+    """Without a key that screens, no upload comes here, and nothing else would say so."""
+    now = system_clock()
+    issue_key(name="reads", scopes=["read"], by=owner.person.id, now=now)
+    assert "No program has a key yet" in owner.get("/").text
+    soon = now + timedelta(days=3)
+    issue_key(name="platform", scopes=["screen"], by=owner.person.id, now=now, expires_at=soon)
+    assert f"expires at {soon:%Y-%m-%d %H:%M} UTC" in owner.get("/").text
+    ApiKey.objects.update(expires_at=now - timedelta(seconds=1))
+    assert "has expired, so nothing is screened" in owner.get("/").text
+    issue_key(name="new", scopes=["screen"], by=owner.person.id, now=now, expires_at=now + timedelta(days=200))
+    shown = owner.get("/").text
+    assert "expire" not in shown
+    assert "No program has a key yet" not in shown
+
+
+def test_large_numbers_can_be_read(sqlite_console: Console, owner: Browser) -> None:
+    protect(owner.person.id)
+    Bank.objects.filter(name="forum").update(active_signals=1_234_567)
+    assert owner.get("/").text.count("1\u202f234\u202f567") == 2

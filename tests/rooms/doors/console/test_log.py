@@ -86,4 +86,4 @@ def test_an_event_that_counts_rows_adds_them_up() -> None:
     event = events.BatchesRecorded(
         by="system", day="2026-11-23", family="matched", first=1, batches=[(3, "0" * 64), (1_200, "0" * 64)]
     )
-    assert sentence(event, Names(known={})) == "Recorded 1,203 verdicts of 2026-11-23 (matched)"
+    assert sentence(event, Names(known={})) == "Recorded 1\u202f203 verdicts of 2026-11-23 (matched)"

@@ -121,11 +121,14 @@ def test_the_owner_is_changed_nowhere_here(owner: Browser) -> None:
     assert not SetupLink.objects.filter(person=about, used_at=None).exists()
 
 
-def test_unknown_people_are_not_there(owner: Browser) -> None:
+def test_unknown_people_are_not_there(console: Console) -> None:
+    owner = console.browser(Role.OWNER)
     for unknown in ("per_x", "x" * 3_000, "%00", "..%2f..", "%3Cscript%3E", "' OR 1=1"):
         answer = owner.get(f"/people/{unknown}")
         assert answer.status_code == 404, unknown
         assert "<script>" not in answer.text.partition("<body")[2]
+        for form in ("", "/link", "/remove"):
+            assert owner.post(f"/people/{unknown}{form}", {"role": "reader"}, page="/people").status_code == 404
 
 
 def test_only_the_owner_comes_here(moderator: Browser, reader: Browser, stranger: Browser) -> None:

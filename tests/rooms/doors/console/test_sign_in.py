@@ -13,10 +13,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.urls import get_resolver
 
@@ -25,6 +29,9 @@ from seawall.doors.console.sign_in.sealing import FILE_NAME, CannotOpen, seal, u
 from seawall.doors.delivery.server import MailSettings, Security, save
 from seawall.members.models import Account
 from seawall.members.roles import Role
+from seawall.record import journal
+from seawall.record.events import SignInChanged
+from seawall.record.models import Event
 from seawall.settings import Settings
 from tests.rooms.doors.console.browsing import PASSWORD, Browser, Console
 
@@ -578,3 +585,84 @@ def test_passkeys_are_offered_where_browsers_have_them(stranger: Browser) -> Non
         page = stranger.get(LOGIN, headers={"host": host})
         assert page.status_code == 200
         assert ("Sign in with a passkey" in page.text) is offered, host
+
+
+@pytest.mark.parametrize("cookie", ['"aaaaaaaa\\000bbbb"', "a" * 31, "a" * 33, "A" * 32, "x" * 7_000, "%00" * 16, '"'])
+def test_a_cookie_that_is_no_session_is_a_strangers(console: Console, cookie: str) -> None:
+    """One that spells a NUL would be an error of PostgreSQL, with a line in the log for each request."""
+    browser = console.browser(None)
+    answer = browser.request("GET", "/", headers={"cookie": f"seawall={cookie}"})
+    assert (answer.status_code, answer.headers["location"]) == (302, "/account/login/?next=/")
+
+
+def half_way(console: Console) -> Browser:
+    """A moderator with an authenticator app, who gave the password and no code yet."""
+    moderator = console.accounts[Role.MODERATOR]
+    secret = seal("A" * 32, console.settings.keys_dir)
+    Authenticator.objects.create(user=moderator, type=Authenticator.Type.TOTP, data={"secret": secret})
+    browser = console.browser(None)
+    answer = sign_in(browser, email=moderator.email)
+    assert answer.headers["location"] == "/account/2fa/authenticate/"
+    assert browser.get("/account/2fa/authenticate/").status_code == 200
+    return browser
+
+
+def test_who_is_removed_half_way_in_begins_anew(sqlite_console: Console) -> None:
+    browser = half_way(sqlite_console)
+    # Without the sessions, as when the two happen in the same moment.
+    Account.objects.filter(pk=sqlite_console.accounts[Role.MODERATOR].pk).delete()
+    assert browser.get("/account/2fa/authenticate/").headers["location"] == LOGIN
+    assert browser.get(LOGIN).status_code == 200
+
+
+def test_whose_second_factors_were_reset_half_way_in_is_not_sent_in_circles(sqlite_console: Console) -> None:
+    """At one device the code is asked for; at another one the person, who lost it, used a new link."""
+    browser = half_way(sqlite_console)
+    Authenticator.objects.all().delete()
+    assert browser.get(LOGIN).status_code == 200
+    browser = half_way(sqlite_console)
+    Authenticator.objects.all().delete()
+    assert browser.post("/account/2fa/authenticate/", {"code": "1"}, page=LOGIN).headers["location"] == LOGIN
+    assert browser.get("/").status_code == 302, "nobody is in"
+
+
+def test_a_password_is_not_made_of_the_name(sqlite_console: Console) -> None:
+    owner = sqlite_console.accounts[Role.OWNER]
+    owner.person.name = "Ada of the Harbour"
+    for password in ("ada of the harbour", "Ada of the Harbour!", "owner@example.org1"):
+        with pytest.raises(ValidationError, match="too similar"):
+            validate_password(password, owner)
+    validate_password(PASSWORD, owner)
+
+
+def test_changes_of_how_people_sign_in_are_on_record(console: Console) -> None:
+    browser, account = console.browser(Role.OWNER), console.accounts[Role.OWNER]
+    new = "the tenth boat sails home"
+    form = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    assert browser.post("/account/password/change/", form).headers["location"] == "/me"
+    browser.post("/account/reauthenticate/", {"password": new})
+    add_app(browser)
+    assert browser.post("/account/2fa/recovery-codes/generate/").status_code == 302
+    assert browser.post("/account/2fa/totp/deactivate/").status_code == 302
+    told = [
+        (event.by, event.person, event.what)
+        for event in map(journal.read, Event.objects.filter(name=SignInChanged.name).order_by("serial"))
+        if isinstance(event, SignInChanged)
+    ]
+    what = ["password", "totp_added", "recovery_codes_added", "recovery_codes_reset", "totp_removed"]
+    assert told == [(account.person_id, account.person_id, one) for one in [*what, "recovery_codes_removed"]]
+    shown = browser.get("/log").text
+    assert "set a new password" in shown
+    assert "set up an authenticator app" in shown
+    assert new not in shown
+
+
+def test_a_password_that_a_mail_set_is_on_record(console: Console) -> None:
+    reader = console.accounts[Role.READER]
+    browser = console.browser(None)
+    link = f"/account/password/reset/key/{user_pk_to_url_str(reader)}-{default_token_generator.make_token(reader)}/"
+    form = browser.get(link).headers["location"]
+    new = "the tenth boat sails home"
+    assert browser.post(form, {"password1": new, "password2": new}).status_code == 302
+    assert Account.objects.get(pk=reader.pk).check_password(new)
+    assert Event.objects.filter(name=SignInChanged.name).count() == 1

@@ -10,7 +10,9 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import connection
 
+from seawall.doors.console.log.words import Names, sentence
 from seawall.doors.console.wizard.snippets import ways_in
+from seawall.doors.console.wizard.test_upload import MOST_LOOKS
 from seawall.doors.delivery.server import load
 from seawall.members.accounts import instance, new_setup_link
 from seawall.members.issue import key_records
@@ -20,12 +22,14 @@ from seawall.members.people import ensure_owner
 from seawall.members.roles import Role
 from seawall.members.scopes import Scope
 from seawall.record.clock import system_clock
+from seawall.record.events import MailServerChosen
+from seawall.record.journal import read
 from seawall.record.models import Event
 from seawall.screening.model import Audience, FailMode, HoldExpiry
 from seawall.screening.models import SurfaceRow
 from seawall.screening.policies import list_surfaces
 from seawall.settings import Settings
-from tests.rooms.doors.console.browsing import Browser, Console, open_console
+from tests.rooms.doors.console.browsing import PASSWORD, Browser, Console, open_console
 
 #: As a person fills them in.
 ACCOUNT = {"name": "Ada", "email": "Ada@example.org", "password": "nine green lanterns in a row"}
@@ -125,6 +129,9 @@ def test_bad_input_uses_no_link_up(fresh: Console) -> None:
         {"email": "ada"},
         {"email": ""},
         {"email": "a@" + "b" * 300 + ".org"},
+        # Addresses to which no mail could be sent.
+        {"email": "ada@ex\u00e4mple.org"},
+        {"email": '"ada of"@example.org'},
         {"password": "short"},
         {"password": "password1234"},
         {"password": "ada@example.org"},
@@ -132,6 +139,7 @@ def test_bad_input_uses_no_link_up(fresh: Console) -> None:
         {"name": ""},
         {"name": "\u202e"},
         {"name": "x" * 3_000},
+        {"name": ACCOUNT["password"].title()},
     ):
         answer = browser.post(where, ACCOUNT | change)
         assert answer.status_code == 200, change
@@ -335,6 +343,10 @@ def test_the_test_can_wait_and_says_when_it_cannot_be_sent(fresh: Console) -> No
     assert 'role="alert"' in answer.text
     waiting = browser.get("/setup/step/test/seen?u=0&b=0")
     assert "Waiting for your upload" in waiting.text
+    assert 'hx-get="/setup/step/test/seen?u=0&amp;b=0&amp;n=1"' in waiting.text
+    enough = browser.get(f"/setup/step/test/seen?u=0&b=0&n={MOST_LOOKS}").text
+    assert "hx-get" not in enough, "a forgotten page must not keep anybody signed in"
+    assert "Look again" in enough
     for odd in ("u=x&b=y", "u=-1", "u=" + "9" * 500, "u=%00", ""):
         assert browser.get(f"/setup/step/test/seen?{odd}").status_code == 200
     assert browser.post("/setup/step/test", {"go_on": "1"}).headers["location"] == "/setup/step/done"
@@ -387,3 +399,39 @@ def test_there_are_no_more_than_ten_decisions(fresh: Console) -> None:
         *("name", "audience", "fail_mode", "hold_expiry"),
         "mail",
     ]
+
+
+def test_the_name_and_the_mail_server_are_on_record(fresh: Console) -> None:
+    browser = begun(fresh, "name")
+    for _ in range(2):
+        browser.post("/setup/step/name", {"name": "The Quiet Harbour"})
+    assert Event.objects.filter(name="members:instance:named").count() == 1, "the same name again is no change"
+    Instance.objects.update(next_step="mail")
+    assert browser.post("/setup/step/mail", MAIL | {"save": "1"}).headers["location"] == "/setup/step/key"
+    event = read(Event.objects.get(name="delivery:mail_server:chosen"))
+    assert event == MailServerChosen(by=ensure_owner(system_clock()).id, security="none")
+    shown = sentence(event, Names(known={}))
+    assert shown == "Chose the mail server that mail goes through (encryption: none)"
+
+
+def test_later_the_mail_server_is_changed_only_by_who_shows_again_who_they_are(
+    sqlite_console: Console, owner: Browser
+) -> None:
+    """Links that set new passwords go through it: an open session must not be enough to lead them elsewhere."""
+    elsewhere = {
+        **MAIL,
+        "host": "evil.example",
+        "security": "tls",
+        "username": "eve",
+        "password": "s3cret!",
+        "save": "1",
+    }
+    again = "/account/reauthenticate/?next=%2Fsetup%2Fstep%2Fmail"
+    assert owner.get("/setup/step/mail").headers["location"] == again
+    assert owner.post("/setup/step/mail", elsewhere, page="/me").headers["location"] == again
+    assert load(sqlite_console.settings.keys_dir) is None
+    assert "s3cret!" not in json.dumps([session.get_decoded() for session in Session.objects.all()])
+    form = {"password": PASSWORD, "next": "/setup/step/mail"}
+    assert owner.post(again, form).headers["location"] == "/setup/step/mail"
+    assert owner.post("/setup/step/mail", MAIL | {"save": "1"}).headers["location"] == "/me"
+    assert load(sqlite_console.settings.keys_dir) is not None

@@ -190,11 +190,25 @@ def test_what_was_decided_meanwhile_is_not_mailed_and_keeps_nothing_back(mailing
     opened()
     Hold.objects.update(state="released")
     assert deliver(mailing, postman) == Delivered(planned=1, needless=1)
-    opened(decided_at=NOW)
-    assert deliver(mailing, postman) == Delivered(planned=1, needless=1)
     opened()
     assert deliver(mailing, postman, now=NOW + MINUTE).sent == 1
     assert postman.letters[0]["Subject"].endswith(": 1")
+
+
+def test_what_is_decided_and_undone_is_mailed_after_all(mailing: Settings, postman: Postman) -> None:
+    person("anna")
+    opened(decided_at=NOW)
+    for _ in range(3):
+        assert deliver(mailing, postman).sent == 0
+    Hold.objects.update(decided_at=None)
+    assert deliver(mailing, postman) == Delivered(sent=1)
+    opened(decided_at=NOW)
+    later = NOW + AT_MOST_EVERY
+    Hold.objects.update(decided_at=later)
+    assert deliver(mailing, postman, now=later) == Delivered(planned=1)
+    # This time it was not undone.
+    Hold.objects.update(state="refused", decided_at=None)
+    assert deliver(mailing, postman, now=later + MINUTE) == Delivered(needless=1)
 
 
 def test_somebody_asked_for_a_person(mailing: Settings, postman: Postman) -> None:

@@ -1,5 +1,6 @@
 """Conversations with real and with odd mail servers: what is sent, what never is, and how each failure is told."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 from seawall.doors.delivery import smtp
 from seawall.doors.delivery.letter import Envelope, Waiting, waiting_letter
 from seawall.doors.delivery.server import MailSettings, Security
-from seawall.doors.delivery.smtp import send_letters
+from seawall.doors.delivery.smtp import Hangup, send_letters
 from seawall.doors.delivery.trouble import MailTrouble, Why, quoted, words
 from tests.rooms.doors.delivery.post_office import (
     PASSWORD,
@@ -195,6 +196,68 @@ def test_a_server_that_never_speaks(impatient: None) -> None:
     with scripted(lambda _say, _hear: (silence.wait(30), None)[1]) as port:
         assert refused(plain(port)).why is Why.TIMED_OUT
         silence.set()
+
+
+def cut_short(server: MailSettings, when: Callable[[Hangup], object]) -> float:
+    """Send, and hang up after `when`; nothing must be told of the letter. Returns how long the end took, in seconds."""
+    hangup, ended = Hangup(), threading.Event()
+    letter = waiting_letter(
+        Waiting(count=1), Envelope(server=server, to="mod@example.org", id="out_1", site="https://a.example", now=NOW)
+    )
+    told: list[object] = []
+
+    def run() -> None:
+        told.extend(send_letters(server, [letter], "mod.example.org", hangup=hangup))
+        ended.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    when(hangup)
+    began = time.monotonic()
+    hangup.hang_up()
+    assert ended.wait(15), "it goes on"
+    took = time.monotonic() - began
+    thread.join()
+    assert told == []
+    return took
+
+
+@pytest.mark.parametrize("security", [Security.NONE, Security.TLS])
+def test_a_server_that_hangs_does_not_keep_us_from_stopping(security: Security) -> None:
+    called, silence = threading.Event(), threading.Event()
+
+    def hang(_say: Say, _hear: Hear) -> None:
+        called.set()
+        silence.wait(60)
+
+    with scripted(hang) as port:
+        server = MailSettings(host="127.0.0.1", port=port, security=security, sender=SENDER)
+        # Far less than the 20 seconds of one step.
+        assert cut_short(server, lambda _: called.wait(30)) < 10
+        silence.set()
+
+
+def test_a_connection_that_is_never_answered_does_not_keep_us_from_stopping() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        # Whoever comes after these gets no answer at all.
+        waiting = [socket.socket() for _ in range(8)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        server = MailSettings(host="127.0.0.1", port=full.getsockname()[1], security=Security.NONE, sender=SENDER)
+        assert cut_short(server, lambda _: time.sleep(0.5)) < 10
+        for one in waiting:
+            one.close()
+
+
+def test_once_we_hung_up_no_conversation_begins() -> None:
+    with open_office(PostOffice()) as office:
+        hangup = Hangup()
+        hangup.hang_up()
+        assert list(send_letters(office.settings(), [], "mod.example.org", hangup=hangup)) == []
+    assert office.hellos == []
 
 
 def test_a_server_that_speaks_endlessly_slowly(impatient: None) -> None:

@@ -85,11 +85,20 @@ def _explain_when_ready(invocation: Invocation, settings: Settings) -> None:
 
 
 def set_up(invocation: Invocation, settings: Settings) -> None:
-    """Everything the demonstration needs; what is there already stays."""
-    from seawall.app import furnish, prepare
+    """Everything the demonstration needs; what is there already stays, brought up to this release as `serve` does it.
 
-    prepare(settings)
-    furnish(system_clock())
+    Raises:
+        UpkeepRefused: the directory is of a newer release, or cannot be backed up before its upgrade.
+    """
+    from seawall.app import bind, furnish, serve_lock
+
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    bind(settings)
+    from seawall.upkeep.upgrade import bring_up_to_date
+
+    with serve_lock(settings):
+        bring_up_to_date(settings, system_clock())
+        furnish(system_clock())
     with invocation.change():
         _write_pictures(settings)
         _fill_bank(settings)

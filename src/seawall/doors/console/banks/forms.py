@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
@@ -22,6 +23,10 @@ LONGEST_MUTE_DAYS = 366
 MOST_VALUES = 500
 #: The longest address that can be listed, and as many of them as a form takes.
 LONGEST_VALUES = 512 * 1024
+
+#: A list is imported while its page waits: some 230 000 hashes, which take ten seconds. A proxy gives up after sixty,
+#: and all the while uploads are screened more slowly; longer lists are for the command line, a process of its own.
+LARGEST_LIST_BYTES = 16 * 1024 * 1024
 
 #: Where each refusal of the room belongs.
 FIELD_OF = {
@@ -279,6 +284,16 @@ class ImportForm(RoomForm):
         help_text=lazy("They have so little detail that unlike pictures match them. They can hold, never block."),
         required=False,
     )
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > LARGEST_LIST_BYTES:
+            raise forms.ValidationError(
+                _(
+                    "This list has {size}. Up to {most} are imported here; import it at the machine, as shown below."
+                ).format(size=filesizeformat(file.size), most=filesizeformat(LARGEST_LIST_BYTES))
+            )
+        return file
 
 
 class MuteForm(PlainForm):

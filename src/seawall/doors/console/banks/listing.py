@@ -10,10 +10,10 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from seawall.doors.console.access import page, person_of
-from seawall.doors.console.banks.forms import FileForm, HashForm, ImportForm
+from seawall.doors.console.banks.forms import LARGEST_LIST_BYTES, FileForm, HashForm, ImportForm
 from seawall.doors.console.banks.views import bank_called
-from seawall.doors.console.banks.words import number
 from seawall.doors.console.context import context_of
+from seawall.doors.console.numbers import number
 from seawall.doors.console.saying import drawn, say
 from seawall.matching.banks import Added, add_signals
 from seawall.matching.checks import LOWEST_QUALITY, BankError, shown
@@ -146,7 +146,7 @@ def _add_page(
 def import_file(request: HttpRequest, name: str) -> HttpResponse:
     """A whole list. Its report is this very answer: which lines were refused is kept nowhere."""
     bank, context = bank_called(name), context_of(request)
-    shown_always = {"bank": bank, "most": context.settings.max_body_bytes // (1024 * 1024)}
+    shown_always = {"bank": bank, "most": min(LARGEST_LIST_BYTES, context.settings.max_body_bytes)}
     if request.method != "POST":
         return drawn(request, "console/banks/import.html", {"form": ImportForm(), **shown_always})
     form = ImportForm(request.POST, request.FILES)

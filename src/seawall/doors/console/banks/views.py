@@ -13,10 +13,10 @@ from seawall.doors.console.banks.words import (
     cut,
     lines,
     names_of,
-    number,
     source_of,
 )
 from seawall.doors.console.context import context_of
+from seawall.doors.console.numbers import number
 from seawall.doors.console.saying import drawn
 from seawall.matching.banks import find_bank
 from seawall.matching.browse import find_import, imports_of, listed_by_import, listed_by_people

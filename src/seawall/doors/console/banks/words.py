@@ -113,8 +113,3 @@ def names_of(ids: Iterable[str]) -> dict[str, str]:
     wanted = set(ids)
     found: dict[str, str] = dict(Person.objects.filter(id__in=wanted).values_list("id", "name")) if wanted else {}
     return {one: found.get(one) or (_("Seawall itself") if one == "system" else one) for one in wanted}
-
-
-def number(count: int) -> str:
-    """With a narrow space between thousands, which every language can read."""
-    return f"{count:,}".replace(",", "\u202f")

@@ -6,6 +6,7 @@ from django.views.decorators.http import require_http_methods
 
 from seawall.doors.console.access import place_of, public
 from seawall.doors.console.context import context_of
+from seawall.doors.console.explain.words import told
 from seawall.screening import holds
 from seawall.screening.explain import load, open_link
 from seawall.screening.holds import Explained, HoldError
@@ -24,8 +25,8 @@ def claims() -> dict[str, str]:
     }
 
 
-@require_http_methods(["GET", "POST"])
 @public
+@require_http_methods(["GET", "HEAD", "POST"])
 def explain(request: HttpRequest, token: str) -> HttpResponse:
     """Why an upload was stopped, and the request for a person. Every link that opens nothing looks the same."""
     found = _explained(request, token)
@@ -43,13 +44,13 @@ def explain(request: HttpRequest, token: str) -> HttpResponse:
             now=context_of(request).clock(),
         )
     except HoldError as problem:
-        return _page(request, token, found, problem=problem, text=text[:LONGEST_TEXT], claim=claim, status=422)
+        return _page(request, token, found, problem=told(problem), text=text, claim=claim, status=422)
     return HttpResponseRedirect(reverse("explain", args=[token]))
 
 
 def _explained(request: HttpRequest, token: str) -> Explained:
     context = context_of(request)
-    keys = load(context.settings.keys_dir)
+    keys = load(context.settings.keys_dir, skip_damaged=True)
     screening_id = None if keys is None else open_link(token, keys)
     found = None if screening_id is None else holds.explained(context.ledger, screening_id, context.clock())
     if found is None:

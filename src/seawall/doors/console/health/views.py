@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from seawall.doors.console.access import page
 from seawall.doors.console.context import ConsoleContext, context_of
@@ -18,14 +18,14 @@ FRESH = timedelta(seconds=30)
 PATIENCE_SECONDS = 0.3
 
 
-@require_GET
 @page(Right.LOOK)
+@require_safe
 def health(request: HttpRequest) -> HttpResponse:
     return render(request, "console/health/health.html", _health(context_of(request)))
 
 
-@require_GET
 @page(Right.LOOK)
+@require_safe
 def examined(request: HttpRequest) -> HttpResponse:
     """The part that waits for the doctor."""
     return render(request, "console/health/examined.html", _health(context_of(request)))

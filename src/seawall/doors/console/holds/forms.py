@@ -1,5 +1,7 @@
 """The decision about a hold."""
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -33,6 +35,20 @@ def release_reasons() -> dict[str, str]:
     }
 
 
+def in_words(reason: str) -> str:
+    """A reason as it was kept, `code` or `code: note`, for people; anything else, from the command line, as it is."""
+    code, colon, note = reason.partition(": ")
+    words = {**refuse_reasons(), **release_reasons()}.get(code)
+    return reason if words is None else f"{words}{colon}{note}"
+
+
+class PlainText(forms.CharField):
+    """A browser sends line ends as two characters, and counts them as one."""
+
+    def to_python(self, value: Any) -> str | None:
+        return super().to_python(value.replace("\r\n", "\n") if isinstance(value, str) else value)
+
+
 class DecisionForm(forms.Form):
     """`choice` is release:<code> or refuse:<code>, so that a decision without a reason cannot be made."""
 
@@ -40,7 +56,7 @@ class DecisionForm(forms.Form):
         max_length=60,
         error_messages={"required": gettext_lazy("Choose what happens to the upload, and why.")},
     )
-    note = forms.CharField(max_length=LONGEST_NOTE, required=False)
+    note = PlainText(max_length=LONGEST_NOTE, required=False)
 
     def clean_choice(self) -> str:
         choice = str(self.cleaned_data["choice"])
@@ -49,6 +65,15 @@ class DecisionForm(forms.Form):
         if code not in known:
             raise forms.ValidationError(_("Choose what happens to the upload, and why."))
         return choice
+
+    @property
+    def release_code(self) -> str:
+        """What was chosen before, where the page comes back."""
+        return str(self["choice"].value() or "").removeprefix("release:")
+
+    @property
+    def refuse_code(self) -> str:
+        return str(self["choice"].value() or "").removeprefix("refuse:")
 
     @property
     def outcome(self) -> HoldOutcome:

@@ -4,20 +4,21 @@ from datetime import datetime
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from seawall.doors.console.access import page, person_of, rights_of
 from seawall.doors.console.context import ConsoleContext, context_of
-from seawall.doors.console.holds.forms import DecisionForm, refuse_reasons, release_reasons
+from seawall.doors.console.holds.forms import DecisionForm, in_words, refuse_reasons, release_reasons
 from seawall.doors.console.holds.looking import pressed, seal
+from seawall.doors.console.holds.words import told
 from seawall.members.models import Person
 from seawall.members.roles import Right
 from seawall.record.ids import BadId, parse_id
 from seawall.screening import holds as room
 from seawall.screening.holds import HoldError, HoldState, Revealed
+from seawall.screening.ledger.held import HeldName
 from seawall.screening.ledger.model import LedgerDamaged
 from seawall.screening.model import Verdict
-from seawall.screening.recording import HeldPart
 
 #: Holds on one page of the list.
 ON_A_PAGE = 25
@@ -34,8 +35,8 @@ class Line:
     decided_by: str
 
 
-@require_GET
 @page(Right.LOOK)
+@require_safe
 def holds(request: HttpRequest) -> HttpResponse:
     context = context_of(request)
     chosen = request.GET.get("list", "waiting")
@@ -63,14 +64,14 @@ def holds(request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_GET
 @page(Right.LOOK)
+@require_safe
 def hold(request: HttpRequest, screening_id: str) -> HttpResponse:
     return _shown(request, screening_id, DecisionForm())
 
 
-@require_POST
 @page(Right.DECIDE)
+@require_POST
 def decision(request: HttpRequest, screening_id: str) -> HttpResponse:
     """A decision that takes effect in ten seconds."""
     _known(screening_id)
@@ -88,23 +89,23 @@ def decision(request: HttpRequest, screening_id: str) -> HttpResponse:
             now=context.clock(),
         )
     except HoldError as error:
-        return _shown(request, screening_id, form, problem=error, status=409)
+        return _shown(request, screening_id, form, problem=told(error), status=409)
     return HttpResponseRedirect(reverse("hold", args=[screening_id]))
 
 
-@require_POST
 @page(Right.DECIDE)
+@require_POST
 def undo(request: HttpRequest, screening_id: str) -> HttpResponse:
     _known(screening_id)
     try:
         room.undo(screening_id, by=person_of(request).id, now=context_of(request).clock())
     except HoldError as error:
-        return _shown(request, screening_id, DecisionForm(), problem=error, status=409)
+        return _shown(request, screening_id, DecisionForm(), problem=told(error), status=409)
     return HttpResponseRedirect(reverse("hold", args=[screening_id]))
 
 
-@require_POST
 @page(Right.DECIDE)
+@require_POST
 def look(request: HttpRequest, screening_id: str, number: int) -> HttpResponse:
     """Somebody pressed the button: the part is shown, grey and blurred unless they asked for it clear.
 
@@ -113,7 +114,7 @@ def look(request: HttpRequest, screening_id: str, number: int) -> HttpResponse:
     _known(screening_id)
     context = context_of(request)
     parts = _parts(context, screening_id)
-    if not 0 <= number < len(parts):
+    if parts is None or not 0 <= number < len(parts):
         raise Http404
     clear = request.POST.get("clear") == "1"
     shown: dict[str, object] = {"number": number, "clear": clear}
@@ -128,19 +129,19 @@ def look(request: HttpRequest, screening_id: str, number: int) -> HttpResponse:
     return _shown(request, screening_id, DecisionForm(), looked=shown)
 
 
-@require_GET
 @page(Right.DECIDE)
+@require_safe
 def hidden(request: HttpRequest, screening_id: str, number: int) -> HttpResponse:
     """The part as it was before the press."""
     _known(screening_id)
     parts = _parts(context_of(request), screening_id)
-    if not 0 <= number < len(parts):
+    if parts is None or not 0 <= number < len(parts):
         raise Http404
     return render(request, "console/holds/part.html", {"id": screening_id, "part": parts[number], "number": number})
 
 
-@require_GET
 @page(Right.DECIDE)
+@require_safe
 def picture(request: HttpRequest, screening_id: str, number: int) -> HttpResponse:
     """A picture that the server drew anew; nothing of the file itself, and nothing without a press."""
     _known(screening_id)
@@ -171,23 +172,23 @@ def _shown(
     if state is None:
         raise Http404
     may_decide = Right.DECIDE in rights_of(request)
-    names = _names([state])
+    parts = _parts(context, screening_id) if may_decide else ()
+    entry = room.record_of(context.ledger, screening_id)
     return render(
         request,
         "console/holds/hold.html",
         {
             "id": screening_id,
             "hold": state,
-            "verdict": room.why(context.ledger, [screening_id]).get(screening_id),
-            "parts": _parts(context, screening_id) if may_decide else (),
+            "verdict": entry and entry.verdict,
+            "said": entry and entry.context,
+            "parts": parts,
+            "damaged": parts is None,
             "may_decide": may_decide,
             "form": form,
             "problem": problem,
             "looked": looked,
-            "decided_by": names.get(state.resolved_by or "", ""),
-            "pending_by": names.get(state.pending.by, "") if state.pending else "",
-            "pending_is_mine": state.pending is not None and state.pending.by == person_of(request).id,
-            "seconds": _seconds_left(state, context.clock()),
+            **_decided(state, person_of(request), context.clock()),
             "refuse_reasons": refuse_reasons(),
             "release_reasons": release_reasons(),
             "now": context.clock(),
@@ -195,6 +196,18 @@ def _shown(
         },
         status=status,
     )
+
+
+def _decided(state: HoldState, reader: Person, now: datetime) -> dict[str, object]:
+    """Who decided and why, and whether it is still to be undone."""
+    names = _names([state])
+    return {
+        "decided_by": names.get(state.resolved_by or "", ""),
+        "pending_by": names.get(state.pending.by, "") if state.pending else "",
+        "pending_is_mine": state.pending is not None and state.pending.by == reader.id,
+        "reason": in_words(state.reason),
+        "seconds": _seconds_left(state, now),
+    }
 
 
 def _reveal(context: ConsoleContext, screening_id: str, number: int, *, clear: bool, by: Person) -> Revealed:
@@ -206,12 +219,12 @@ def _reveal(context: ConsoleContext, screening_id: str, number: int, *, clear: b
         raise Http404 from error
 
 
-def _parts(context: ConsoleContext, screening_id: str) -> tuple[HeldPart, ...]:
-    """What was kept; a hold whose bytes are damaged can still be decided from its reasons."""
+def _parts(context: ConsoleContext, screening_id: str) -> tuple[HeldName, ...] | None:
+    """What was kept; None where it cannot be read: such a hold can still be decided from its reasons."""
     try:
-        return room.parts(context.ledger, screening_id)
+        return room.names(context.ledger, screening_id)
     except LedgerDamaged:
-        return ()
+        return None
 
 
 def _known(screening_id: str) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from seawall.doors.console.access import page, person_of
 from seawall.doors.console.context import context_of
@@ -29,8 +29,8 @@ class Step:
     share: float
 
 
-@require_GET
 @page(Right.LOOK)
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     context = context_of(request)
     now = context.clock()
@@ -57,8 +57,8 @@ def home(request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_GET
 @page(Right.LOOK)
+@require_safe
 def sources(request: HttpRequest) -> HttpResponse:
     return render(request, "console/home/sources.html", {"sources": all_sources()})
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from seawall.doors.console.access import page
 from seawall.doors.console.context import ConsoleContext, context_of
@@ -33,8 +33,8 @@ class Line:
     leaf_index: int | None
 
 
-@require_GET
 @page(Right.LOOK)
+@require_safe
 def log(request: HttpRequest) -> HttpResponse:
     before, kind = _serial(request.GET.get("before", "")), request.GET.get("kind", "")
     rows = Event.objects.order_by("-serial")
@@ -59,8 +59,8 @@ def log(request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_http_methods(["GET", "POST"])
 @page(Right.LOOK)
+@require_http_methods(["GET", "HEAD", "POST"])
 def verified(request: HttpRequest) -> HttpResponse:
     """POST begins a verification; GET says how it stands, for the page that waits for it."""
     context = context_of(request)

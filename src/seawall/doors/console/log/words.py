@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from seawall.doors.console.numbers import number
 from seawall.matching.models import Bank
 from seawall.members.models import ApiKey, Person
 from seawall.record import events
@@ -77,6 +78,9 @@ def wordings() -> dict[str, str]:
         events.SetupLinkMade.name: _("Made a set-up link for {person}"),
         events.AccountSet.name: _("{person} set their address and password with a set-up link"),
         events.SetUp.name: _("Finished the first set-up"),
+        events.InstanceNamed.name: _("Gave this installation a name"),
+        events.SignInChanged.name: _("Changed how {person} signs in: {what}"),
+        events.MailServerChosen.name: _("Chose the mail server that mail goes through (encryption: {security})"),
     }
 
 
@@ -86,6 +90,19 @@ def _variant(event: events.Event, wording: str) -> str:
         return _("Ended the mute of a signal of the bank {bank}")
     if isinstance(event, events.SignalDisputed) and not event.disputed:
         return _("Settled the dispute about a signal of the bank {bank}")
+    if isinstance(event, events.SignInChanged):
+        return {
+            "password": _("{person} set a new password"),
+            "totp_added": _("{person} set up an authenticator app"),
+            "totp_removed": _("{person} removed the authenticator app"),
+            "webauthn_added": _("{person} added a passkey"),
+            "webauthn_removed": _("{person} removed a passkey"),
+            "recovery_codes_added": _("{person} was given recovery codes"),
+            "recovery_codes_reset": _("{person} made new recovery codes"),
+            "recovery_codes_removed": _("The recovery codes of {person} ended"),
+        }.get(event.what, wording)
+    if isinstance(event, events.MailServerChosen) and event.security == "off":
+        return _("Stopped sending mail")
     if isinstance(event, events.HoldResolved) and event.outcome == "expired":
         return _("Nobody decided about a held upload in time, so the rule of its surface did")
     return wording
@@ -101,14 +118,14 @@ class _Fields(dict[str, str]):
 
     def __missing__(self, field: str) -> str:
         if field == "rows":
-            return f"{sum(rows for rows, _digest in self._fields['batches']):,}"
+            return number(sum(rows for rows, _digest in self._fields["batches"]))
         return self._spoken(self._fields.get(field))
 
     def _spoken(self, value: Any) -> str:
         if isinstance(value, bool):
             return _("yes") if value else _("no")
         if isinstance(value, int):
-            return f"{value:,}"
+            return number(value)
         if isinstance(value, dict):
             return ", ".join(f"{name} = {self._spoken(one)}" for name, one in value.items())
         if isinstance(value, list):

@@ -11,10 +11,10 @@ from seawall.doors.console.me.forms import MeForm
 from seawall.doors.console.saying import drawn, say
 from seawall.doors.console.sign_in.mail import mail_server
 from seawall.doors.console.sign_in.views import takes_passkeys
-from seawall.members.accounts import end_sessions
 from seawall.members.models import Account
 from seawall.members.people import BadPerson, change_person
 from seawall.members.roles import Right
+from seawall.members.sessions import end_sessions
 
 
 @page(Right.LOOK, during_setup=True)

@@ -13,6 +13,7 @@ from seawall.members.models import Person
 from seawall.members.people import (
     BadPerson,
     NoSuchPerson,
+    Present,
     add_person,
     change_person,
     people_here,
@@ -48,7 +49,8 @@ def people(request: HttpRequest) -> HttpResponse:
 @page(Right.CONFIGURE)
 def person(request: HttpRequest, person_id: str) -> HttpResponse:
     """One person: their role, a link for them, and the way out. A link that was just made is shown this once."""
-    about = _found(person_id)
+    present = _present(person_id)
+    about = present.person
     if about.is_owner:
         # The owner renews their own access at the machine, and is neither another role nor removed.
         return HttpResponseRedirect(reverse("me"))
@@ -57,6 +59,9 @@ def person(request: HttpRequest, person_id: str) -> HttpResponse:
         now = context_of(request).clock()
         try:
             change_person(about.id, by=person_of(request).id, now=now, role=Role(form.cleaned_data["role"]))
+        except NoSuchPerson as error:
+            # They left between two clicks.
+            raise Http404 from error
         except BadPerson as error:
             form.add_error("role", str(error))
         else:
@@ -65,7 +70,7 @@ def person(request: HttpRequest, person_id: str) -> HttpResponse:
     token = shown_once.take(request, f"{LINK}:{about.id}") if request.method == "GET" else ""
     told = {
         "about": about,
-        "present": next(one for one in people_here() if one.person.id == about.id),
+        "present": present,
         "form": form,
         "link": f"{context_of(request).settings.people_url}{reverse('setup_link', args=[token])}" if token else "",
         "days": INVITATION_VALID.days,
@@ -86,7 +91,10 @@ def person_remove(request: HttpRequest, person_id: str) -> HttpResponse:
     about = _of_another(person_id)
     if request.method != "POST":
         return drawn(request, "console/people/remove.html", {"about": about})
-    remove_person(about.id, by=person_of(request).id, now=context_of(request).clock())
+    try:
+        remove_person(about.id, by=person_of(request).id, now=context_of(request).clock())
+    except NoSuchPerson as error:
+        raise Http404 from error
     say(request, _("{name} cannot sign in any more.").format(name=about.name))
     return HttpResponseRedirect(reverse("people"))
 
@@ -103,6 +111,14 @@ def _of_another(person_id: str) -> Person:
     if about.is_owner:
         raise Http404
     return about
+
+
+def _present(person_id: str) -> Present:
+    """With how they sign in; Http404 where nobody here has this id."""
+    found = next((one for one in people_here() if one.person.id == person_id), None)
+    if found is None:
+        raise Http404
+    return found
 
 
 def _found(person_id: str) -> Person:

@@ -9,7 +9,6 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
@@ -21,7 +20,7 @@ from seawall.doors.console.context import context_of
 from seawall.doors.console.saying import say
 from seawall.doors.console.sign_in.mail import send_reset
 from seawall.doors.console.sign_in.sealing import CannotOpen, seal, unseal
-from seawall.members.accounts import instance
+from seawall.members.accounts import instance, set_password
 from seawall.members.models import Account
 
 
@@ -38,8 +37,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Sign in, with a new session key, until the browser is closed or nothing was asked for 12 hours."""
         super().login(request, user)
         request.session.set_expiry(0)
-        # Signing in is rare enough to sweep what is over.
-        SessionStore.clear_expired()
+
+    def set_password(self, user: AbstractBaseUser, password: str) -> None:
+        """With its event, in one transaction."""
+        assert isinstance(user, Account)  # noqa: S101 - AUTH_USER_MODEL
+        set_password(user, password, now=context_of(self.request).clock())
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         """Under the address that the owner set, never under what a request calls us: that name could be anybody's."""

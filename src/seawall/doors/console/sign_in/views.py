@@ -1,14 +1,19 @@
 """allauth's pages behind our guard, and those that we do differently. None of them decides anything of ours."""
 
+import functools
 import ipaddress
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account import views as account
+from allauth.account.internal.stagekit import clear_login, unstash_login
 from allauth.core.internal import ratelimit
 from allauth.mfa.base import views as mfa
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as totp
+from allauth.mfa.utils import is_mfa_enabled
 from allauth.mfa.webauthn import views as webauthn
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -28,9 +33,9 @@ PASSKEY_REFUSED = "passkey=refused"
 
 def takes_passkeys(request: HttpRequest) -> bool:
     """Whether browsers offer passkeys here: over https or on this machine, and under a name, never under a number."""
-    host = request.get_host().rpartition(":")[0] or request.get_host()
+    host = urlsplit(f"//{request.get_host()}").hostname or ""
     with suppress(ValueError):
-        ipaddress.ip_address(host.strip("[]"))
+        ipaddress.ip_address(host)
         return False
     return request.is_secure() or host == "localhost" or host.endswith(".localhost")
 
@@ -80,6 +85,22 @@ class AskForPassword(account.PasswordResetView):  # type: ignore[misc]
         return {**told, "mail": mail_server(context_of(self.request).settings) is not None}
 
 
+def _half_way(view: View[...]) -> View[...]:
+    """For who gave a password and no code yet. Whose account went meanwhile, or whose second factors were reset, begins
+    anew: allauth would fail for the one, and send the other round in circles.
+    """
+
+    @functools.wraps(view)
+    def still_there(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        begun = unstash_login(request, peek=True)
+        asked_for = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+        if begun is not None and (begun.user is None or not is_mfa_enabled(begun.user, asked_for)):
+            clear_login(request)
+        return view(request, *args, **kwargs)
+
+    return still_there
+
+
 def _for_person(view: View[...]) -> View[...]:
     """For whoever is signed in: it is about their own account. Also while the wizard is under way."""
     return page(Right.LOOK, during_setup=True)(view)
@@ -99,14 +120,14 @@ def to_account(request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpRespons
     return HttpResponseRedirect(reverse("me"))
 
 
-sign_in = public(SignIn.as_view())
+sign_in = public(_half_way(SignIn.as_view()))
 sign_out = public(account.logout)
 inactive = public(account.account_inactive)
 ask_for_password = public(AskForPassword.as_view())
 password_asked = public(account.password_reset_done)
 new_password = public(account.password_reset_from_key)
 new_password_set = public(account.password_reset_from_key_done)
-code = public(mfa.authenticate)
+code = public(_half_way(mfa.authenticate))
 passkey_sign_in = public(PasskeySignIn.as_view())
 
 password_again = _for_person(account.reauthenticate)

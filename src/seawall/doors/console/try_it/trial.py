@@ -26,9 +26,10 @@ MOST_DRAWN = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Near:
-    """A listed picture within the widest threshold, and how it differs. `matches`: it is near enough for its bank.
+    """A listed picture within the widest threshold, and how it differs. `is_near`: near enough for its bank.
 
-    `grid` is None where the listed value is not shown: of banks that nobody may look at.
+    `muted_until` is a time to come, until which it matches nothing however near it is. `grid` is None where the listed
+    value is gone meanwhile.
     """
 
     bank: str
@@ -37,7 +38,8 @@ class Near:
     distance: int
     max_distance: int
     quality: int | None
-    matches: bool
+    is_near: bool
+    muted_until: datetime | None
     grid: Grid | None
     ruler: Ruler
 
@@ -65,11 +67,11 @@ def trial(parts: Sequence[Part], surface: Surface, loaded: LoadedState, jail: Bo
     outcome = _outcome(found, surface, loaded, policy, now)
     pictures = [signal for signal in found.signals if signal.type == "pdq"]
     near = [(signal, hit) for signal in pictures for hit in loaded.index.search("pdq", signal.value, WIDEST)]
-    in_use = [(signal, hit) for signal, hit in near if hit.attributes.bank in policy.banks]
+    in_use = [(signal, hit) for signal, hit in near if _may_be_told(hit, policy)]
     in_use.sort(key=lambda pair: pair[1].distance)
     return Trial(
         outcome=outcome,
-        near=tuple(_near(in_use[:MOST_DRAWN], policy)),
+        near=tuple(_near(in_use[:MOST_DRAWN], policy, now)),
         thresholds=tuple(
             Threshold(distance=one, verdict=_outcome(found, surface, loaded, at_distance(policy, one), now).verdict)
             for one in THRESHOLDS
@@ -79,8 +81,11 @@ def trial(parts: Sequence[Part], surface: Surface, loaded: LoadedState, jail: Bo
 
 
 def at_distance(policy: Policy, distance: int) -> Policy:
-    """The policy as it would be with this largest distance in every bank and rule."""
-    banks = {name: msgspec.structs.replace(bank, max_distance=distance) for name, bank in policy.banks.items()}
+    """The policy as it would be with this largest distance in every bank and rule; no-look banks stay as they are."""
+    banks = {
+        name: bank if bank.kind is BankKind.NO_LOOK else msgspec.structs.replace(bank, max_distance=distance)
+        for name, bank in policy.banks.items()
+    }
     rules = tuple(
         rule if rule.max_distance is None else msgspec.structs.replace(rule, max_distance=distance)
         for rule in policy.rules
@@ -92,13 +97,19 @@ def _outcome(found: Extraction, surface: Surface, loaded: LoadedState, policy: P
     return screen_signals(found.signals, surface, None, loaded.index, policy, now, found.gaps)
 
 
-def _near(pairs: Iterable[tuple[Signal, Hit]], policy: Policy) -> Iterable[Near]:
+def _may_be_told(hit: Hit, policy: Policy) -> bool:
+    """Not of a no-look bank: whoever is told how near they are finds the way to what it lists, step by step."""
+    bank = policy.banks.get(hit.attributes.bank)
+    return bank is not None and bank.kind is not BankKind.NO_LOOK
+
+
+def _near(pairs: Iterable[tuple[Signal, Hit]], policy: Policy, now: datetime) -> Iterable[Near]:
     pairs = list(pairs)
     ids = [hit.signal_id.partition("_")[2] for _, hit in pairs]
     listed = {row.signal_id: row for row in ListedSignal.objects.filter(id__in=ids)}
     for signal, hit in pairs:
         rules, row = policy.banks[hit.attributes.bank], listed.get(hit.signal_id)
-        shown = row is not None and rules.kind is not BankKind.NO_LOOK
+        muted_until = hit.attributes.muted_until
         yield Near(
             bank=rules.name,
             source=rules.listed_by,
@@ -106,7 +117,8 @@ def _near(pairs: Iterable[tuple[Signal, Hit]], policy: Policy) -> Iterable[Near]
             distance=hit.distance,
             max_distance=rules.max_distance,
             quality=None if row is None else row.quality,
-            matches=hit.distance <= rules.max_distance,
-            grid=grid_of(signal.value, row.value) if shown and row is not None else None,
+            is_near=hit.distance <= rules.max_distance,
+            muted_until=muted_until if muted_until is not None and now < muted_until else None,
+            grid=None if row is None else grid_of(signal.value, row.value),
             ruler=ruler_of(hit.distance, rules.max_distance, WIDEST),
         )

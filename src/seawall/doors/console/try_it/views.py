@@ -9,8 +9,8 @@ from seawall.doors.console.try_it.trial import trial
 from seawall.members.roles import Right
 
 
-@require_http_methods(["GET", "POST"])
 @page(Right.LOOK)
+@require_http_methods(["GET", "HEAD", "POST"])
 def try_it(request: HttpRequest) -> HttpResponse:
     """The form, and under it what would have happened. What was tried is forgotten with the answer."""
     context = context_of(request)

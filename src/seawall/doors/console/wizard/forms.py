@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from seawall.doors.delivery.server import MAX_ADDRESS_LENGTH, MAX_HOST_LENGTH, MAX_SECRET_LENGTH, Security
+from seawall.doors.delivery.server import MAX_ADDRESS_LENGTH, MAX_HOST_LENGTH, MAX_SECRET_LENGTH, Security, is_address
 from seawall.members.accounts import MAX_EMAIL_LENGTH, MAX_PLACE_LENGTH, OpenedLink
 from seawall.members.models import Account
 from seawall.members.people import MAX_NAME_LENGTH
@@ -64,6 +64,18 @@ class AccountForm(forms.Form):
             _("A sentence is easy to remember and hard to guess. {rules}").format(rules=rules),
             autocomplete="new-password",
         )
+
+    def clean_email(self) -> str:
+        """One that mail can be sent to: what the room takes as an address is more than mail servers do."""
+        email = str(self.cleaned_data["email"])
+        if "@" in email and not is_address(email):
+            raise ValidationError(
+                _(
+                    "No mail could be sent to this address. Use one in plain letters, such as name@example.org, and "
+                    "write a domain with other letters in its xn-- form."
+                )
+            )
+        return email
 
     def clean(self) -> dict[str, Any]:
         """With a password that is not made of the address or the name."""

@@ -3,8 +3,11 @@
 import functools
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,8 +18,9 @@ from seawall.doors.console.saying import drawn, say
 from seawall.doors.console.sign_in import shown_once
 from seawall.doors.console.wizard.forms import PORTS, MailForm, PlaceForm, SurfaceForm
 from seawall.doors.console.wizard.snippets import ways_in
+from seawall.doors.delivery.choosing import choose_server
 from seawall.doors.delivery.mail import retry_now, send_test
-from seawall.doors.delivery.server import BadMailSettings, MailSettings, Security, check, load, save
+from seawall.doors.delivery.server import BadMailSettings, MailSettings, Security, check, load
 from seawall.doors.delivery.trouble import Told
 from seawall.members.accounts import STEPS, finish_setup, instance, may_take, name_instance, step_taken
 from seawall.members.issue import NoSuchKey, issue_key, revoke_key
@@ -29,6 +33,9 @@ from seawall.screening.policies import SurfaceError, list_surfaces, save_surface
 #: The name under which the first key waits to be copied, and the session's word for its id, which is no secret.
 KEY = "first-key"
 KEY_ID = "first-key-id"
+
+#: allauth asks again for what protects an account; so do we here.
+AGAIN_FOR = "allauth.mfa"
 
 SCOPES = (Scope.SCREEN, Scope.READ)
 
@@ -80,7 +87,7 @@ def name(request: HttpRequest) -> HttpResponse:
     form = PlaceForm(request.POST or None, initial={"name": instance().name})
     if request.method == "POST" and form.is_valid():
         try:
-            name_instance(form.cleaned_data["name"])
+            name_instance(form.cleaned_data["name"], by=person_of(request).id, now=context_of(request).clock())
         except BadPerson as error:
             form.add_error("name", str(error))
         else:
@@ -125,6 +132,10 @@ def mail(request: HttpRequest) -> HttpResponse:
     """The mail server: tried, then saved; or later."""
     if request.method == "POST" and "later" in request.POST:
         return go_on("mail")
+    if not instance().next_step and is_reauthentication_required(request, app=AGAIN_FOR):
+        # Links that set new passwords go through it: whoever finds an open session must not lead them to themselves.
+        # allauth would keep the form until then, and with it a password, in the session's row.
+        return show_again_that_it_is_you(request, reverse("setup_mail"))
     keys_dir = context_of(request).settings.keys_dir
     try:
         before = load(keys_dir)
@@ -144,6 +155,12 @@ def mail(request: HttpRequest) -> HttpResponse:
     return draw(request, "mail", {"form": form, "told": told, "server": before})
 
 
+def show_again_that_it_is_you(request: HttpRequest, back: str) -> HttpResponse:
+    """To the password, passkey or code once more, and then there."""
+    ways = get_adapter().get_reauthentication_methods(request.user)
+    return HttpResponseRedirect(f"{ways[0]['url']}?{urlencode({'next': back})}")
+
+
 def _saved(request: HttpRequest, server: MailSettings) -> Told | None:
     """Save the server, after a test mail if that was asked for; what went wrong with it, else None."""
     about, now = context_of(request), context_of(request).clock()
@@ -156,7 +173,7 @@ def _saved(request: HttpRequest, server: MailSettings) -> Told | None:
             request,
             _("Saved. The mail server took a test mail to {address}: look for it.").format(address=address),
         )
-    save(about.settings.keys_dir, server)
+    choose_server(about.settings, server, by=person_of(request).id, now=now)
     retry_now(now=now)
     return None
 

@@ -32,6 +32,9 @@ PATIENCE_SECONDS = 5.0
 TRY_EVERY_SECONDS = 0.25
 ANSWER_SECONDS = 15.0
 
+#: The page looks by itself for a quarter of an hour. For ever, a page that somebody forgot would keep them signed in.
+MOST_LOOKS = 450
+
 
 class NotSent(Exception):
     """The test card did not come through the screening API; the message says why, for the owner."""
@@ -144,9 +147,12 @@ def _seen(request: HttpRequest) -> dict[str, object]:
     surface = first_surface()
     funnels = [one.funnel for one in days if one.surface == surface]
     now = (sum(one.uploads for one in funnels), sum(one.blocked for one in funnels))
+    looks = _number(request.GET.get("n", ""), else_=0)
     before = tuple(_number(request.GET.get(name, ""), else_=count) for name, count in zip("ub", now, strict=True))
     return {
         "before": f"u={before[0]}&b={before[1]}",
+        "looks": looks + 1,
+        "looks_on": looks < MOST_LOOKS,
         "arrived": now[0] > before[0],
         "stopped": now[1] > before[1],
     }

@@ -18,17 +18,31 @@ document.addEventListener("click", async (event) => {
   const source = document.querySelector(button.dataset.copy);
   try {
     await navigator.clipboard.writeText(source.value ?? source.textContent);
-    window.seawall.say(button.dataset.copied || "Copied");
+    window.seawall.say(button.dataset.copied || document.body.dataset.copied);
   } catch {
     // Browsers copy on pages they trust only (https, localhost): select it, so that Ctrl+C does.
     window.getSelection().selectAllChildren(source);
   }
 });
 
+// A form that is on its way is not sent again by a second press: that would make two keys, or decide twice. What a
+// script or htmx took over is theirs; after some seconds, when nothing came back, it may be sent again.
+document.addEventListener("submit", (event) => {
+  if (!event.target.dataset.sent) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+  form.dataset.sent = "yes";
+  setTimeout(() => { delete form.dataset.sent; }, 5000);
+});
+
 // What htmx could not do must not pass in silence.
 for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, () => {
-    window.seawall.say(document.body.dataset.failed || "That did not work. Reload the page and try again.");
+    window.seawall.say(document.body.dataset.failed);
   });
 }
 

@@ -7,7 +7,8 @@ if (pending) {
   const shown = pending.querySelector("[data-left]");
   const tick = () => {
     shown.textContent = left > 0 ? `(${left} s)` : "";
-    if (left < -1) window.location.reload();
+    // Not a reload: where a form led here, that would send it again, and decide anew what a colleague has just undone.
+    if (left < -1) window.location.replace(pending.dataset.page);
     else { left -= 1; setTimeout(tick, 1000); }
   };
   tick();

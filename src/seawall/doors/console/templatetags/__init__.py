@@ -1,0 +1,1 @@
+"""What the pages' templates can say beside what Django gives them."""
