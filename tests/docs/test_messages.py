@@ -74,7 +74,7 @@ def test_templates_have_no_words_outside_their_tags(path: Path) -> None:
     assert [line for line in text.splitlines() if SENTENCE.search(line)] == []
 
 
-@pytest.mark.parametrize("given", ["_(text)", "_(f'a {b}')", "_('a' + b)"])
+@pytest.mark.parametrize("given", ["_(text)", "_(f'a {b}')", "_('a' + b)", "lazy(a)", "ngettext('a', b, 2)"])
 def test_what_no_translator_would_see_is_refused(given: str) -> None:
     with pytest.raises(messages.NotATextError, match="line 1"):
         list(messages.in_code(given, "planted.py"))
@@ -91,6 +91,14 @@ def test_the_template_has_each_text_once() -> None:
     assert len(entries) == len(set(entries)) > 200
     assert "Screening API" in entries
     assert "Example for %(path)s" in entries
+    assert "What may it do?" in entries, "the labels of forms"
+
+
+def test_texts_for_one_and_for_several_stand_together() -> None:
+    assert list(messages.in_code("ngettext('{n} bit', '{n} bits', n)", "planted.py")) == [("{n} bit", "{n} bits")]
+    text = TEMPLATE.read_text(encoding="utf-8")
+    assert 'msgid "%(count)s person asked."\nmsgid_plural "%(count)s people asked."\nmsgstr[0] ""\n' in text
+    assert 'msgid "%(hours)s hour"\nmsgid_plural "%(hours)s hours"\n' in text
 
 
 def write_catalogue(path: Path, translations: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as lazy
 
 from seawall.screening.holds import HoldOutcome
 
@@ -54,7 +54,7 @@ class DecisionForm(forms.Form):
 
     choice = forms.CharField(
         max_length=60,
-        error_messages={"required": gettext_lazy("Choose what happens to the upload, and why.")},
+        error_messages={"required": lazy("Choose what happens to the upload, and why.")},
     )
     note = PlainText(max_length=LONGEST_NOTE, required=False)
 
