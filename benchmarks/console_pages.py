@@ -18,7 +18,7 @@ from seawall.settings import Settings
 
 #: The pages that people look at every day, by the address's name.
 EVERY_DAY = (
-    "home", "sources", "holds", "hold", "try_it", "explain", "log", "health", "banks", "bank", "imported", "signal",
+    "home", "sources", "holds", "hold", "try_it", "explain", "log", "health", "banks", "bank", "signal",
     "policy", "rule", "versions", "version", "surfaces", "keys", "people", "me", "account_login",
 )  # fmt: skip
 

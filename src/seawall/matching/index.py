@@ -67,6 +67,7 @@ class Index:
         self._base = base
         self._added = added
         self._removed = removed
+        self._length: int | None = None
 
     @classmethod
     def build(cls, signals: Iterable[IndexedSignal]) -> Self:
@@ -134,7 +135,10 @@ class Index:
         return {name: total for name, total in sorted(totals.items()) if total}
 
     def __len__(self) -> int:
-        return sum(self.counts().values())
+        """As `counts`; remembered."""
+        if self._length is None:
+            self._length = sum(self.counts().values())
+        return self._length
 
 
 def build_rows(signals: Iterable[IndexedSignal]) -> Rows:
